@@ -1,0 +1,80 @@
+/**
+ * Everything that can happen to an approval. Each event is one entry on the record; the state is their fold.
+ * Field names are part of the record's format: add, never rename.
+ * Pure: imports types only.
+ */
+import type { Instant, JsonObject } from './json';
+import type { RefusalCode } from './moves';
+import type { Decider, Outcome } from './outcome';
+import type { Channel, PolicyRef, TimeoutEnd } from './plan';
+
+export interface Asked {
+  readonly person: string;
+  readonly role: string;
+}
+
+/** The signature of a person's command, copied into the entry so that it can be verified offline. */
+export interface Proof {
+  readonly commandId: string;
+  readonly packetDigest: string | null;
+  readonly signedInAt: Instant;
+  readonly issuedAt: Instant;
+  readonly expiresAt: Instant;
+  readonly signature: string;
+  readonly keyId: string;
+}
+
+/** What is owed to someone after an event; carried out by an activity, at least once, idempotent by its id. */
+export type Owed =
+  | { readonly kind: 'ask'; readonly to: Asked; readonly channel: Channel; readonly level: string; readonly dueAt: Instant; readonly next: string }
+  | { readonly kind: 'remind'; readonly to: Asked; readonly channel: Channel; readonly level: string; readonly dueAt: Instant; readonly next: string }
+  | { readonly kind: 'page_backup'; readonly to: Asked; readonly channel: Channel; readonly dueAt: Instant; readonly next: string }
+  | { readonly kind: 'tell_asked'; readonly to: Asked; readonly channel: Channel; readonly what: string }
+  | { readonly kind: 'tell_requester'; readonly what: string }
+  | { readonly kind: 'tell_customer'; readonly subject: string; readonly text: string }
+  | { readonly kind: 'open_ticket'; readonly queue: string; readonly owner: string; readonly title: string }
+  | { readonly kind: 'callback'; readonly url: string }
+  | { readonly kind: 'signal_workflow'; readonly workflowId: string };
+
+export type OwedKind = Owed['kind'];
+
+/** `done`: sent or accepted. `failed_for_now`: will be tried again. `failed_for_good`: dead letter, shown, redeliverable. */
+export type AttemptStatus = 'done' | 'failed_for_now' | 'failed_for_good';
+
+type E<T extends string, F> = { readonly type: T } & F;
+
+export type ApprovalEvent =
+  | E<'requested', { readonly agent: string; readonly run: string; readonly actionType: string; readonly system: string; readonly summary: string; readonly reason: string; readonly onBehalfOf: string | null; readonly customer: string | null; readonly caseId: string | null; readonly actionDigest: string; readonly requestDigest: string; readonly evidence: readonly string[] }>
+  | E<'routed', { readonly policy: PolicyRef; readonly rows: readonly { readonly id: string; readonly why: string }[]; readonly effect: string; readonly tier: string; readonly lane: string; readonly owner: string; readonly signOffs: readonly string[]; readonly planDigest: string; readonly packetDigest: string; readonly meanwhile: string }>
+  | E<'level_opened', { readonly signOff: string; readonly level: number; readonly name: string; readonly role: string; readonly lane: string; readonly owner: string; readonly asked: readonly Asked[]; readonly dueAt: Instant; readonly reminders: readonly Instant[]; readonly next: string; readonly directory: string; readonly owed: readonly Owed[] }>
+  | E<'level_skipped', { readonly signOff: string; readonly level: number; readonly name: string; readonly role: string; readonly why: string; readonly directory: string }>
+  | E<'reminded', { readonly signOff: string; readonly level: number; readonly at: Instant; readonly owed: readonly Owed[] }>
+  | E<'level_timed_out', { readonly signOff: string; readonly level: number; readonly name: string; readonly role: string; readonly owner: string; readonly dueAt: Instant }>
+  | E<'claimed', { readonly by: string; readonly role: string; readonly implicit: boolean; readonly proof: Proof }>
+  | E<'released', { readonly by: string; readonly role: string; readonly proof: Proof }>
+  | E<'signed_off', { readonly signOff: string; readonly by: string; readonly role: string; readonly authority: 'full' | 'endorsement'; readonly reason: string; readonly complete: boolean; readonly directory: string; readonly proof: Proof }>
+  | E<'denied', { readonly signOff: string; readonly by: string; readonly role: string; readonly reason: string; readonly directory: string; readonly proof: Proof }>
+  | E<'taken_over', { readonly by: string; readonly role: string; readonly reason: string; readonly dueAt: Instant; readonly directory: string; readonly owed: readonly Owed[]; readonly proof: Proof }>
+  | E<'handed_back', { readonly by: string; readonly role: string; readonly instructions: string; readonly proof: Proof }>
+  | E<'resolved', { readonly by: string; readonly role: string; readonly result: string; readonly proof: Proof }>
+  | E<'takeover_lapsed', { readonly by: string; readonly dueAt: Instant }>
+  | E<'held', { readonly role: string; readonly owner: string; readonly asked: readonly Asked[]; readonly dueAt: Instant; readonly then: 'expire' | 'deny'; readonly owed: readonly Owed[] }>
+  | E<'ended', { readonly outcome: Outcome; readonly why: string; readonly end: TimeoutEnd | null; readonly deciders: readonly Decider[]; readonly conditions: JsonObject; readonly next: { readonly path: string; readonly alternative?: { readonly type: string; readonly params: JsonObject; readonly summary: string } }; readonly owed: readonly Owed[] }>
+  | E<'refused', { readonly code: RefusalCode; readonly message: string; readonly by: string; readonly move: string; readonly commandId: string }>
+  | E<'attempted', { readonly owedId: string; readonly kind: OwedKind; readonly to: string; readonly attempt: number; readonly status: AttemptStatus; readonly httpStatus: number | null; readonly latencyMs: number; readonly detail: string; readonly retryAt: Instant | null }>
+  | E<'engine', { readonly what: 'started' | 'restarted' | 'nudged'; readonly why: string }>;
+
+export type EventType = ApprovalEvent['type'];
+
+/** Fields that hold or may hold personal data: kept apart from the entry, which commits to a salted digest of each. */
+export const PERSONAL: { readonly [T in EventType]?: readonly string[] } = {
+  requested: ['summary', 'reason', 'onBehalfOf', 'customer'],
+  signed_off: ['reason'],
+  denied: ['reason'],
+  taken_over: ['reason'],
+  handed_back: ['instructions'],
+  resolved: ['result'],
+  attempted: ['to'],
+  routed: ['rows'],
+  ended: ['why', 'next'],
+};

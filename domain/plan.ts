@@ -1,0 +1,127 @@
+/**
+ * The plan: what the policy decided for one request, as plain data, pinned at submit.
+ * Everything after submit follows the plan, never the policy of the day.
+ * Pure: imports types only.
+ */
+import type { JsonObject } from './json';
+import type { Money } from './money';
+
+/** A person signs off the agent's action, or a person takes over. */
+export type Kind = 'approval' | 'escalation';
+/** Strictest first: block, escalation, approval, allow. */
+export type Effect = 'block' | Kind | 'allow';
+export const TIERS = ['none', 'lightweight', 'strong', 'dual'] as const;
+export type Tier = (typeof TIERS)[number];
+
+/** What the agent does while it waits, mildest first. */
+export const MEANWHILE = [
+  'retry_once', 'degrade', 'reduce_throughput', 'stop_noncritical', 'park_item',
+  'hold_send', 'freeze_decision', 'pause_job', 'block', 'deny_and_keep_logs',
+] as const;
+export type MeanwhileAction = (typeof MEANWHILE)[number];
+
+/** How a ladder ends when nobody answered, safest first. */
+export const TIMEOUT_ENDS = ['safe_alternative', 'hold', 'expire', 'deny'] as const;
+export type TimeoutEnd = (typeof TIMEOUT_ENDS)[number];
+
+export type Channel = 'email';
+
+/** One rung: who is asked, for how long, and when they are reminded. */
+export interface Level {
+  /** Unique within its ladder: `finance manager`, `CFO`. */
+  readonly name: string;
+  readonly role: string;
+  /** How long this level has, in milliseconds, on its calendar. */
+  readonly withinMs: number;
+  /** A calendar of the policy, or null for plain elapsed time. */
+  readonly calendar: string | null;
+  readonly channels: readonly Channel[];
+  /** Fractions of `withinMs` at which the asked are reminded, ascending, each above 0 and below 1. */
+  readonly reminders: readonly number[];
+}
+
+/** One required yes. Several are given in sequence. */
+export interface SignOff {
+  /** `1`, `2`, … in order. */
+  readonly id: string;
+  readonly lane: string;
+  readonly role: string;
+  /** How many different people must say yes: 2 for tier `dual`, otherwise usually 1. */
+  readonly quorum: number;
+  readonly ladder: readonly Level[];
+  /** Ids of the rows that ask for it. */
+  readonly rows: readonly string[];
+}
+
+/** What happens when the last level has passed. */
+export interface OnTimeout {
+  readonly end: TimeoutEnd;
+  /** For `hold`: which role is paged, how long it holds, and how it ends then. */
+  readonly hold?: { readonly role: string; readonly forMs: number; readonly then: 'expire' | 'deny' };
+  /** For `safe_alternative`: the declared action the agent may take instead. */
+  readonly alternative?: { readonly type: string; readonly params: JsonObject; readonly summary: string };
+  /** Open a ticket for manual review in this queue. */
+  readonly ticket?: { readonly queue: string; readonly owner: string; readonly title: string };
+  /** Tell the customer, with this text of the policy. */
+  readonly tellCustomer?: { readonly subject: string; readonly text: string };
+}
+
+/** The agent's declared path on no. */
+export interface OnDeny {
+  /** One sentence the agent acts on: `log the reason and end the run`. */
+  readonly path: string;
+  readonly tellRequester: boolean;
+  readonly tellCustomer?: { readonly subject: string; readonly text: string };
+}
+
+/** A row that matched, and why in words. */
+export interface MatchedRow {
+  readonly id: string;
+  readonly effect: Effect;
+  /** The trigger as written. */
+  readonly when: string;
+  /** The trigger in words with the values that met it: `action.params.amount (USD 480.00) > usd(250)`. */
+  readonly why: string;
+  /** The policy provision the packet quotes. */
+  readonly provision: string;
+  /** True when the trigger could not be evaluated and so counted as matched. */
+  readonly unevaluated: boolean;
+}
+
+/** The policy a plan was made by. */
+export interface PolicyRef {
+  readonly name: string;
+  readonly version: string;
+  /** SHA-256 over the content, lower-case hex. */
+  readonly hash: string;
+}
+
+export interface Plan {
+  readonly policy: PolicyRef;
+  readonly effect: Effect;
+  readonly rows: readonly MatchedRow[];
+  readonly tier: Tier;
+  readonly risk: string;
+  readonly urgency: string;
+  /** The lane of the first sign-off; for allow and block the lane of the row. */
+  readonly lane: string;
+  /** The named role that owns the row: who answers for this rule. */
+  readonly owner: string;
+  /** Empty for allow and block. */
+  readonly signOffs: readonly SignOff[];
+  /** The amount that authority is measured against, if the rows name one. */
+  readonly amount: Money | null;
+  /** How far each role's yes reaches; null is unlimited; a role not named here has no authority over money. */
+  readonly authority: { readonly [role: string]: Money | null };
+  readonly meanwhile: { readonly agent: MeanwhileAction; readonly operator: string };
+  /** Names of evidence that must be attached at submit. */
+  readonly evidence: readonly string[];
+  readonly onTimeout: OnTimeout;
+  readonly onDeny: OnDeny;
+  /** How long a person who took over has before the timeout end applies, in milliseconds. */
+  readonly takeoverMs: number;
+  /** One person may give several sign-offs only if a row says so. */
+  readonly samePersonAllowed: boolean;
+  /** Texts the packet quotes. */
+  readonly instruction: string;
+}

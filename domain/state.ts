@@ -1,0 +1,140 @@
+/**
+ * The state of one approval: a fold over its events. `apply` never fails and never looks at a clock.
+ * Pure: imports types and instants only.
+ */
+import type { ApprovalEvent, Asked, AttemptStatus, Owed } from './events';
+import { type Instant } from './json';
+import { isOutcome, type Decider, type State } from './outcome';
+
+export interface SignOffState {
+  readonly id: string;
+  readonly status: 'pending' | 'open' | 'given';
+  /** Index of the open level in the ladder; -1 before the first. */
+  readonly level: number;
+  readonly asked: readonly Asked[];
+  /** The one named owner of the open level. */
+  readonly owner: string | null;
+  /** Set when a person claimed it; a duty holder who has not claimed can be overtaken by another holder. */
+  readonly claimedBy: string | null;
+  readonly dueAt: Instant | null;
+  /** Reminders not yet given, ascending. */
+  readonly reminders: readonly Instant[];
+  readonly given: readonly Decider[];
+}
+
+/** Something owed to someone, until an attempt ends it. */
+export interface OwedState {
+  readonly id: string;
+  readonly owed: Owed;
+  readonly attempts: number;
+  readonly status: 'owed' | AttemptStatus;
+}
+
+export interface Ended {
+  readonly why: string;
+  readonly deciders: readonly Decider[];
+  readonly at: Instant;
+  readonly conditions: Extract<ApprovalEvent, { type: 'ended' }>['conditions'];
+  readonly next: Extract<ApprovalEvent, { type: 'ended' }>['next'];
+}
+
+export interface ApprovalState {
+  /** Sequence of the last entry. */
+  readonly seq: number;
+  readonly state: State;
+  readonly packetDigest: string;
+  readonly signOffs: readonly SignOffState[];
+  readonly takeover: { readonly by: string; readonly role: string; readonly at: Instant; readonly dueAt: Instant } | null;
+  readonly hold: { readonly role: string; readonly owner: string; readonly asked: readonly Asked[]; readonly dueAt: Instant; readonly then: 'expire' | 'deny' } | null;
+  readonly owed: readonly OwedState[];
+  readonly ended: Ended | null;
+}
+
+export const INITIAL: ApprovalState = {
+  seq: 0, state: 'routing', packetDigest: '', signOffs: [], takeover: null, hold: null, owed: [], ended: null,
+};
+
+/** An event with its place on the record. */
+export interface Recorded {
+  readonly seq: number;
+  readonly at: Instant;
+  readonly event: ApprovalEvent;
+}
+
+/** The id of what the `n`th debt of entry `seq` owes: stable over retries, without a dot (webhook ids have none). */
+export const owedId = (seq: number, n: number): string => `${seq}-${n}`;
+
+/** The open sign-off, if one is. */
+export const openSignOff = (state: ApprovalState): SignOffState | undefined => state.signOffs.find((s) => s.status === 'open');
+
+const patchSignOff = (state: ApprovalState, id: string, patch: Partial<SignOffState>): ApprovalState['signOffs'] =>
+  state.signOffs.map((s) => (s.id === id ? { ...s, ...patch } : s));
+
+function patchOpen(state: ApprovalState, patch: Partial<SignOffState>): ApprovalState['signOffs'] {
+  const open = openSignOff(state);
+  return open ? patchSignOff(state, open.id, patch) : state.signOffs;
+}
+
+/** The state after one more entry. */
+export function apply(before: ApprovalState, { seq, at, event }: Recorded): ApprovalState {
+  const owed = 'owed' in event ? event.owed.map((o, n): OwedState => ({ id: owedId(seq, n), owed: o, attempts: 0, status: 'owed' })) : [];
+  const state: ApprovalState = { ...before, seq, owed: owed.length > 0 ? [...before.owed, ...owed] : before.owed };
+  switch (event.type) {
+    case 'routed':
+      return {
+        ...state,
+        packetDigest: event.packetDigest,
+        signOffs: event.signOffs.map((id) => ({ id, status: 'pending', level: -1, asked: [], owner: null, claimedBy: null, dueAt: null, reminders: [], given: [] })),
+      };
+    case 'level_opened':
+      return {
+        ...state,
+        state: 'waiting',
+        signOffs: patchSignOff(state, event.signOff, {
+          status: 'open', level: event.level, asked: event.asked, owner: event.owner, claimedBy: null, dueAt: event.dueAt, reminders: event.reminders,
+        }),
+      };
+    case 'level_skipped':
+      return { ...state, signOffs: patchSignOff(state, event.signOff, { status: 'open', level: event.level, asked: [], owner: null, claimedBy: null, dueAt: null, reminders: [] }) };
+    case 'reminded':
+      return { ...state, signOffs: patchSignOff(state, event.signOff, { reminders: (openSignOff(state)?.reminders ?? []).filter((r) => r > event.at) }) };
+    case 'claimed':
+      return { ...state, signOffs: patchOpen(state, { owner: event.by, claimedBy: event.by }) };
+    case 'released':
+      return { ...state, signOffs: patchOpen(state, { owner: openSignOff(state)?.asked[0]?.person ?? null, claimedBy: null }) };
+    case 'signed_off': {
+      const signOff = state.signOffs.find((s) => s.id === event.signOff);
+      const given = [...(signOff?.given ?? []), { person: event.by, role: event.role, at }];
+      const done = event.complete ? ({ status: 'given', owner: null, claimedBy: null, dueAt: null, reminders: [] } as const) : { claimedBy: null };
+      return { ...state, signOffs: patchSignOff(state, event.signOff, { given, ...done }) };
+    }
+    case 'taken_over':
+      return { ...state, state: 'taken_over', hold: null, takeover: { by: event.by, role: event.role, at, dueAt: event.dueAt } };
+    case 'held':
+      return { ...state, state: 'held', hold: { role: event.role, owner: event.owner, asked: event.asked, dueAt: event.dueAt, then: event.then } };
+    case 'ended':
+      return {
+        ...state,
+        state: event.outcome,
+        ended: { why: event.why, deciders: event.deciders, at, conditions: event.conditions, next: event.next },
+        // A question nobody needs to answer any more is not asked again.
+        owed: state.owed.map((o) => (o.status !== 'done' && ['ask', 'remind', 'page_backup'].includes(o.owed.kind) ? { ...o, status: 'done' } : o)),
+      };
+    case 'attempted':
+      return { ...state, owed: state.owed.map((o) => (o.id === event.owedId ? { ...o, attempts: event.attempt, status: event.status } : o)) };
+    case 'requested':
+    case 'level_timed_out':
+    case 'denied':
+    case 'handed_back':
+    case 'resolved':
+    case 'takeover_lapsed':
+    case 'refused':
+    case 'engine':
+      return state;
+  }
+}
+
+/** The state that a record tells. */
+export const fold = (entries: readonly Recorded[]): ApprovalState => entries.reduce(apply, INITIAL);
+
+export const hasEnded = (state: ApprovalState): boolean => isOutcome(state.state);

