@@ -70,6 +70,8 @@ export type ActionInput = z.output<typeof ActionSchema>;
 export type Evidence = z.output<typeof EvidenceSchema>;
 export type Resume = z.output<typeof ResumeSchema>;
 export type RequestInput = z.output<typeof RequestSchema>;
+/** A request as an agent writes it: what has a default may be left out. */
+export type RequestDraft = z.input<typeof RequestSchema>;
 
 /** The agent as the store knows it, found by its key. */
 export interface AgentIdentity {

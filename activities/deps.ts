@@ -1,0 +1,20 @@
+/**
+ * What every activity factory is handed. Nothing here is read from the environment.
+ * Types only.
+ */
+import type { Kysely } from 'kysely';
+import type { Logger } from 'pino';
+import type { Clock } from '../domain/clock';
+import type { Keys } from '../record/keys';
+import type { Tables } from '../record/store/tables';
+
+export interface Deps {
+  readonly db: Kysely<Tables>;
+  readonly clock: Clock;
+  readonly keys: Keys;
+  readonly log: Logger;
+  /** Where people reach the API and its pages; no trailing slash. */
+  readonly publicUrl: string;
+  /** Development allows loopback callbacks and a login that says what it is. */
+  readonly development: boolean;
+}

@@ -1,0 +1,76 @@
+/**
+ * The packet: everything the approver decides from, in one view, made once at submit from the request and its plan.
+ * Its digest is what a decision names. Nothing in it comes from a model's judgment: the headline is built from the parts.
+ * Pure: imports only from domain.
+ */
+import { describeEnd } from './decide';
+import type { JsonObject } from './json';
+import { formatMoney } from './money';
+import type { Plan } from './plan';
+import type { RequestInput } from './request';
+
+export interface Packet {
+  /** One sentence that makes sense alone: what, how much, for how many, whether it can be undone. */
+  readonly headline: string;
+  readonly action: { readonly type: string; readonly summary: string; readonly params: JsonObject; readonly system: string; readonly reversibility: string; readonly audience: { readonly reach: string; readonly count: number }; readonly data: readonly string[]; readonly artifacts: readonly { readonly name: string; readonly media_type: string; readonly sha256: string }[] };
+  /** Why it crossed the line: each row's trigger in words with the values that met it. */
+  readonly why: readonly string[];
+  readonly provision: readonly string[];
+  readonly instruction: string;
+  /** The agent's justification: written by the agent, shown as such. */
+  readonly reason: string;
+  readonly facts: JsonObject;
+  readonly evidence: readonly { readonly name: string; readonly title: string; readonly source: string; readonly content: string }[];
+  readonly amount: string | null;
+  readonly risk: string;
+  readonly tier: string;
+  readonly onSilence: string;
+  readonly onDeny: string;
+  readonly requester: { readonly agent: string; readonly run: string; readonly onBehalfOf: string | null };
+  readonly customer: { readonly id: string; readonly name: string | null } | null;
+  readonly case: string | null;
+  readonly policy: { readonly name: string; readonly version: string; readonly hash: string };
+}
+
+const UNDO: Readonly<Record<string, string>> = { easy: 'can be undone', hard: 'is hard to undo', none: 'cannot be undone' };
+const REACH: Readonly<Record<string, string>> = { internal: 'people inside', one_customer: 'one customer', many: 'customers', public: 'people in public' };
+
+function audience({ reach, count }: RequestInput['action']['audience']): string {
+  return reach === 'one_customer' ? 'affects one customer' : `affects ${String(count)} ${REACH[reach] ?? reach}`;
+}
+
+/** One sentence from the parts. */
+export function headlineOf(request: RequestInput, plan: Plan): string {
+  const { action } = request;
+  const summary = action.summary.replace(/[.\s]+$/, '');
+  const parts = [
+    ...(plan.amount ? [formatMoney(plan.amount)] : []),
+    audience(action.audience),
+    UNDO[action.reversibility] ?? action.reversibility,
+    ...(request.case ? [`case ${request.case}`] : []),
+  ];
+  return `${summary} (${parts.join(', ')}).`;
+}
+
+export function buildPacket(request: RequestInput, plan: Plan, agent: string): Packet {
+  const { action } = request;
+  return {
+    headline: headlineOf(request, plan),
+    action: { type: action.type, summary: action.summary, params: action.params, system: action.system, reversibility: action.reversibility, audience: action.audience, data: action.data, artifacts: action.artifacts },
+    why: plan.rows.map((row) => `${row.id}: ${row.why}`),
+    provision: plan.rows.map((row) => row.provision).filter((text) => text !== ''),
+    instruction: plan.instruction,
+    reason: request.reason,
+    facts: request.facts,
+    evidence: request.evidence,
+    amount: plan.amount ? formatMoney(plan.amount) : null,
+    risk: plan.risk,
+    tier: plan.tier,
+    onSilence: describeEnd(plan.onTimeout.end, plan),
+    onDeny: plan.onDeny.path,
+    requester: { agent, run: request.run, onBehalfOf: request.on_behalf_of ?? null },
+    customer: request.customer ? { id: request.customer.id, name: request.customer.name ?? null } : null,
+    case: request.case ?? null,
+    policy: plan.policy,
+  };
+}

@@ -1,0 +1,115 @@
+/**
+ * What agent workflows import: submit a request, wait in a child approval, act on the outcome.
+ *
+ * It promises: one approval per `workflowId/step` however often the agent's run is retried, reset or continued as new;
+ * the outcome arrives through the child's result or through a signal to this workflow's id, whichever is first;
+ * cancelling the agent withdraws the request and waits until that is on the record.
+ *
+ * Must not import zod, Node built-ins or the client.
+ */
+import {
+  CancellationScope, ChildWorkflowCancellationType, ParentClosePolicy, WorkflowIdReusePolicy, condition, defineSignal, getExternalWorkflowHandle, isCancellation,
+  proxyActivities, setHandler, startChild, workflowInfo, type ChildWorkflowHandle, type Workflow,
+} from '@temporalio/workflow';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import type { RequestDraft } from '../domain/request';
+import { APPROVAL_WORKFLOW, OUTCOME_SIGNAL, TASK_QUEUE, WITHDRAW_SIGNAL, approvalWorkflowId, type ApprovalInput, type ApprovalResult } from './protocol';
+
+export const outcomeSignal = defineSignal<[ApprovalResult]>(OUTCOME_SIGNAL);
+
+/** What submitting gave back; see `createAgentActivities` in client/sdk. */
+export interface Submitted {
+  readonly approvalId: string;
+  readonly tenant: string;
+  readonly needsWorkflow: boolean;
+  /** Set when the policy allowed or blocked at once, or when it had ended before. */
+  readonly result: ApprovalResult | null;
+  /** For the child's static summary. */
+  readonly headline: string;
+  readonly timeScale: number;
+}
+
+/** The activities that the agent's own worker registers. They hold the agent's key; this workflow never sees it. */
+export interface AgentActivities {
+  submitApprovalRequest(input: { readonly idempotencyKey: string; readonly request: RequestDraft }): Promise<Submitted>;
+  readApprovalResult(input: { readonly approvalId: string }): Promise<ApprovalResult | null>;
+}
+
+/** A request as an agent workflow states it: how to resume is filled in by the helper. */
+export type AgentRequest = Omit<RequestDraft, 'resume' | 'run'> & { readonly run?: string };
+
+export interface Countersign {
+  /**
+   * Asks once and waits as long as it takes. `step` names the place in the agent's workflow and makes the request idempotent.
+   * Throws the activity's failure when the request is refused as malformed (`type` is its code), and a cancellation when the
+   * agent was cancelled, after the withdrawal is on the record.
+   */
+  requestApproval(step: string, request: AgentRequest): Promise<ApprovalResult>;
+}
+
+/** Call once, at the top of the agent's workflow, before its first await: it sets the outcome's signal handler. */
+export function useCountersign(options: { readonly taskQueue?: string } = {}): Countersign {
+  const outcomes = new Map<string, ApprovalResult>();
+  setHandler(outcomeSignal, (result) => void outcomes.set(result.approvalId, result));
+  const activities = proxyActivities<AgentActivities>({ startToCloseTimeout: '30s', retry: { maximumInterval: '10s' } });
+
+  return {
+    async requestApproval(step, request) {
+      const { workflowId } = workflowInfo();
+      const cancelled = { yes: false };
+      CancellationScope.current().cancelRequested.catch(() => (cancelled.yes = true));
+      let cancellation: unknown;
+      const result = await CancellationScope.nonCancellable(async () => {
+        const submitted = await activities.submitApprovalRequest({
+          idempotencyKey: `${workflowId}/${step}`,
+          request: { run: workflowId, ...request, resume: { type: 'workflow', workflow_id: workflowId } },
+        });
+        if (submitted.result) return submitted.result;
+        const { approvalId } = submitted;
+        const child = await startApproval(submitted, options.taskQueue ?? TASK_QUEUE);
+        // The child's result is lost when this workflow continues as new, and when the child was terminated: the signal is not.
+        child?.result().then((r) => outcomes.set(approvalId, r), () => undefined);
+        if (!child) {
+          const known = await activities.readApprovalResult({ approvalId });
+          if (known) outcomes.set(approvalId, known);
+        }
+        await condition(() => outcomes.has(approvalId) || cancelled.yes);
+        if (!outcomes.has(approvalId)) {
+          cancellation = cancelled.yes;
+          await withdraw(submitted);
+          await condition(() => outcomes.has(approvalId));
+        }
+        return outcomes.get(approvalId) as ApprovalResult;
+      });
+      // A decision that was there before the cancellation is the outcome; a withdrawal is the agent's own doing.
+      if (cancellation) await CancellationScope.current().cancelRequested;
+      return result;
+    },
+  };
+}
+
+/** Starts the approval as a child, or returns null when one runs (or ran) under this id already. */
+async function startApproval(submitted: Submitted, taskQueue: string): Promise<ChildWorkflowHandle<Workflow> | null> {
+  const { tenant, approvalId, timeScale, headline } = submitted;
+  const input: ApprovalInput = { tenant, approvalId, timeScale };
+  try {
+    return await startChild(APPROVAL_WORKFLOW, {
+      args: [input], workflowId: approvalWorkflowId(tenant, approvalId), taskQueue, staticSummary: headline, workflowTaskTimeout: '5s',
+      parentClosePolicy: ParentClosePolicy.ABANDON, cancellationType: ChildWorkflowCancellationType.ABANDON,
+      workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
+    });
+  } catch (error) {
+    if (error instanceof WorkflowExecutionAlreadyStartedError) return null;
+    throw error;
+  }
+}
+
+async function withdraw({ tenant, approvalId }: Submitted): Promise<void> {
+  try {
+    const handle = getExternalWorkflowHandle(approvalWorkflowId(tenant, approvalId));
+    await handle.signal(WITHDRAW_SIGNAL, { by: 'the agent', reason: 'The agent was cancelled' });
+  } catch (error) {
+    // It closed in this moment: its outcome is on the way as a signal.
+    if (isCancellation(error)) throw error;
+  }
+}
