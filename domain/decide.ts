@@ -100,7 +100,7 @@ function tick(story: Story, context: Context): void {
     if (last === undefined) return;
     const next = whatIsNext(context.plan, signOff, open.level);
     const dueAt = open.dueAt;
-    const to = open.claimedBy ? [{ person: open.claimedBy, role: level.role }] : open.asked;
+    const to = open.claimedBy ? [{ person: open.claimedBy, role: level.role }] : open.asked.filter((a) => !open.given.some((d) => d.person === a.person));
     const owed = to.flatMap((asked) => level.channels.map((channel): Owed => ({ kind: 'remind', to: asked, channel, level: level.name, dueAt, next })));
     story.tell({ type: 'reminded', signOff: open.id, level: open.level, at: last, owed });
     return;
@@ -119,11 +119,13 @@ function excluded(state: ApprovalState, context: Context): string[] {
   return [...context.requesters, ...signed.map((d) => d.person)];
 }
 
-/** Opens the first sign-off not yet given; ends the approval when there is none. */
+/** Opens the first sign-off not yet given; ends the approval when there is none. A plan that nobody signs is never approved. */
 function openNext(story: Story, context: Context): void {
-  const next = story.state.signOffs.find((s) => s.status !== 'given');
+  const { signOffs } = story.state;
+  const next = signOffs.find((s) => s.status !== 'given');
+  if (!next && signOffs.length > 0) return approved(story, context);
   const signOff = planned(context.plan, next);
-  if (!signOff) return approved(story, context);
+  if (!signOff) return finishSilence(story, context, 'deny', 'The plan names nobody who could say yes');
   openLevel(story, context, signOff, 0);
 }
 
@@ -205,10 +207,9 @@ function endBySilence(story: Story, context: Context, lapsed: boolean): void {
 }
 
 function finishSilence(story: Story, context: Context, by: TimeoutEnd, why: string): void {
-  const { onTimeout } = context.plan;
   if (by === 'deny') return end(story, context, { outcome: 'denied', why, path: context.plan.onDeny.path, end: by });
   const path = by === 'safe_alternative' ? 'take the declared safe alternative' : 'take no action; submit again if it is still wanted';
-  end(story, context, { outcome: 'expired', why: onTimeout.end === 'hold' && by === 'expire' ? `${why}; the hold ended` : why, path, end: by });
+  end(story, context, { outcome: 'expired', why, path, end: by });
 }
 
 const approved = (story: Story, context: Context): void => {
@@ -277,6 +278,12 @@ function moveOnTakeover(state: ApprovalState, command: MoveCommand, holder: stri
   if (body.person !== holder) return refuse('taken_over_by_another', `${nameOf(context.directory, holder)} has taken this over`);
   const role = state.takeover?.role ?? '';
   const decider: Decider = { person: body.person, role, at: context.now };
+  if (body.move.type === 'hand_back' || body.move.type === 'resolve') {
+    // Taking over gives time, not a role: who lost it meanwhile decides nothing, and the takeover lapses by itself.
+    if (!holds(context.directory, body.person, role)) return refuse('role_not_held', `${nameOf(context.directory, body.person)} does not hold ${role} any more`);
+    const ceremony = checkCeremony(body, context);
+    if (ceremony) return ceremony;
+  }
   switch (body.move.type) {
     case 'hand_back': {
       const { instructions } = body.move;

@@ -75,6 +75,10 @@ function patchOpen(state: ApprovalState, patch: Partial<SignOffState>): Approval
   return open ? patchSignOff(state, open.id, patch) : state.signOffs;
 }
 
+/** The one named owner while a quorum is gathered: the first of the asked whose yes is still missing. */
+const firstUnsigned = (asked: readonly Asked[], given: readonly Decider[]): string | null =>
+  asked.find((a) => !given.some((d) => d.person === a.person))?.person ?? null;
+
 /** The state after one more entry. */
 export function apply(before: ApprovalState, { seq, at, event }: Recorded): ApprovalState {
   const owed = 'owed' in event ? event.owed.map((o, n): OwedState => ({ id: owedId(seq, n), owed: o, attempts: 0, status: 'owed' })) : [];
@@ -101,24 +105,33 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
     case 'claimed':
       return { ...state, signOffs: patchOpen(state, { owner: event.by, claimedBy: event.by }) };
     case 'released':
-      return { ...state, signOffs: patchOpen(state, { owner: openSignOff(state)?.asked[0]?.person ?? null, claimedBy: null }) };
+      return { ...state, signOffs: patchOpen(state, { owner: firstUnsigned(openSignOff(state)?.asked ?? [], openSignOff(state)?.given ?? []), claimedBy: null }) };
     case 'signed_off': {
       const signOff = state.signOffs.find((s) => s.id === event.signOff);
       const given = [...(signOff?.given ?? []), { person: event.by, role: event.role, at }];
-      const done = event.complete ? ({ status: 'given', owner: null, claimedBy: null, dueAt: null, reminders: [] } as const) : { claimedBy: null };
-      return { ...state, signOffs: patchSignOff(state, event.signOff, { given, ...done }) };
+      const done = event.complete
+        ? ({ status: 'given', owner: null, claimedBy: null, dueAt: null, reminders: [] } as const)
+        : { claimedBy: null, owner: firstUnsigned(signOff?.asked ?? [], given) };
+      // A hold is of one sign-off: the next one has a ladder, and a hold, of its own.
+      return { ...state, hold: event.complete ? null : state.hold, signOffs: patchSignOff(state, event.signOff, { given, ...done }) };
     }
     case 'taken_over':
       return { ...state, state: 'taken_over', hold: null, takeover: { by: event.by, role: event.role, at, dueAt: event.dueAt } };
     case 'held':
-      return { ...state, state: 'held', hold: { role: event.role, owner: event.owner, asked: event.asked, dueAt: event.dueAt, then: event.then } };
+      return {
+        ...state,
+        state: 'held',
+        hold: { role: event.role, owner: event.owner, asked: event.asked, dueAt: event.dueAt, then: event.then },
+        // A claim of the level before does not bind the backup, who could not decide otherwise.
+        signOffs: patchOpen(state, { asked: event.asked, owner: event.owner, claimedBy: null, dueAt: event.dueAt, reminders: [] }),
+      };
     case 'ended':
       return {
         ...state,
         state: event.outcome,
         ended: { why: event.why, deciders: event.deciders, at, conditions: event.conditions, next: event.next },
-        // A question nobody needs to answer any more is not asked again.
-        owed: state.owed.map((o) => (o.status !== 'done' && ['ask', 'remind', 'page_backup'].includes(o.owed.kind) ? { ...o, status: 'done' } : o)),
+        // A question nobody needs to answer any more is not asked again; one that failed for good stays visible as such.
+        owed: state.owed.map((o) => ((o.status === 'owed' || o.status === 'failed_for_now') && ['ask', 'remind', 'page_backup'].includes(o.owed.kind) ? { ...o, status: 'done' } : o)),
       };
     case 'attempted':
       return { ...state, owed: state.owed.map((o) => (o.id === event.owedId ? { ...o, attempts: event.attempt, status: event.status } : o)) };

@@ -41,11 +41,11 @@ export function viewOf(state: ApprovalState, plan: Plan, directory: Directory, n
   const signOff = plan.signOffs.find((s) => s.id === open?.id);
   const level = open && signOff?.ladder[open.level];
   const ended = hasEnded(state);
-  const owner = state.takeover?.by ?? state.hold?.owner ?? open?.owner ?? null;
+  const owner = state.takeover?.by ?? open?.owner ?? state.hold?.owner ?? null;
   const due = state.takeover?.dueAt ?? state.hold?.dueAt ?? open?.dueAt ?? null;
   const levelName = ended ? '' : state.hold ? `held for ${state.hold.role}` : state.takeover ? `taken over` : level?.name ?? '';
   const at = nextInstant(state);
-  const label = !at || !owner ? '' : at === due ? `${levelName} (${name(owner)}) until ${due ?? ''}` : `Remind ${levelName} (${name(owner)})`;
+  const label = !at || !owner ? '' : at === due ? `${levelName} (${name(owner)}) until ${at}` : `Remind ${levelName} (${name(owner)})`;
   const next = state.takeover || state.hold || !signOff || !open ? '' : whatIsNext(plan, signOff, open.level);
   const details = ended
     ? `**${state.state}**: ${state.ended?.why ?? ''}`
