@@ -57,9 +57,12 @@ export interface Tables {
   /** Personal fields, erasable. */
   entry_personal: { tenant: Once<string>; approval_id: Once<string>; seq: Once<number>; name: Once<string>; salt: Once<string>; value: Jsonb<Json> };
   /** One order per tenant, given by the sequencer. Append-only. */
-  log: { tenant: Once<string>; position: Once<number>; approval_id: Once<string>; seq: Once<number>; leaf: Once<string> };
-  /** Signed tree heads. Append-only. */
-  checkpoints: { tenant: Once<string>; size: Once<number>; root: Once<string>; note: Once<string>; at: Once<Instant> };
+  log: { tenant: Once<string>; position: Once<number>; approval_id: Once<string>; seq: Once<number>; leaf: Once<string>; seal: Once<string>; key_id: Once<string> };
+  /** Signed tree heads, each with the size of the one before and the roots of the perfect trees that it is made of. Append-only. */
+  checkpoints: {
+    tenant: Once<string>; size: Once<number>; root: Once<string>; note: Once<string>; at: Once<Instant>;
+    previous: Once<number>; range: Jsonb<readonly string[]>; seal: Once<string>; key_id: Once<string>;
+  };
 
   /** Signed commands of people, written by the API before the workflow hears of them. Append-only. */
   commands: { tenant: Once<string>; command_id: Once<string>; approval_id: Once<string>; person: Once<string>; body: Jsonb<JsonObject>; signature: Once<string>; key_id: Once<string>; created_at: Time };

@@ -1,0 +1,8 @@
+/**
+ * Every migration, oldest first. Names sort in the order they run. A migration that has been released is never edited.
+ */
+import type { Migration } from 'kysely';
+import { spine } from './0001_spine';
+import { appendOnly } from './0002_append_only';
+
+export const migrations: Record<string, Migration> = { '0001_spine': spine, '0002_append_only': appendOnly };
