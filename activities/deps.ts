@@ -15,6 +15,8 @@ export interface Deps {
   readonly log: Logger;
   /** Where people reach the API and its pages; no trailing slash. */
   readonly publicUrl: string;
-  /** Development allows loopback callbacks and a login that says what it is. */
+  /** A login that says what it is, and a clock that runs faster, exist only in development. */
   readonly development: boolean;
+  /** Callbacks to loopback: only when the operator allows them for development. */
+  readonly allowLoopback: boolean;
 }

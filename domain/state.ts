@@ -31,6 +31,8 @@ export interface OwedState {
 }
 
 export interface Ended {
+  /** Sequence of the entry that says so. */
+  readonly seq: number;
   readonly why: string;
   readonly deciders: readonly Decider[];
   readonly at: Instant;
@@ -129,7 +131,7 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
       return {
         ...state,
         state: event.outcome,
-        ended: { why: event.why, deciders: event.deciders, at, conditions: event.conditions, next: event.next },
+        ended: { seq, why: event.why, deciders: event.deciders, at, conditions: event.conditions, next: event.next },
         // A question nobody needs to answer any more is not asked again; one that failed for good stays visible as such.
         owed: state.owed.map((o) => ((o.status === 'owed' || o.status === 'failed_for_now') && ['ask', 'remind', 'page_backup'].includes(o.owed.kind) ? { ...o, status: 'done' } : o)),
       };

@@ -1,0 +1,51 @@
+/**
+ * The active policy and directory of a tenant, compiled once per content hash. A policy that is missing or does not compile
+ * allows nothing and never falls back to an older one. Must not import Temporal.
+ */
+import type { Kysely } from 'kysely';
+import type { Directory } from '../domain/directory';
+import { compilePolicy, formatFindings, parseDirectory, type CompiledPolicy } from '../policy';
+import type { Tables } from '../record/store/tables';
+import { activeDirectory, activePolicy } from '../record/store/policies';
+import { SubmitError } from './errors';
+
+/** How many compiled versions are kept; older ones compile again when asked for. */
+const KEPT = 32;
+
+export interface Active {
+  policyOf(db: Kysely<Tables>, tenant: string): Promise<CompiledPolicy>;
+  directoryOf(db: Kysely<Tables>, tenant: string): Promise<Directory | null>;
+}
+
+export function createActive(): Active {
+  const policies = new Map<string, CompiledPolicy>();
+  const directories = new Map<string, Directory>();
+  return {
+    async policyOf(db, tenant) {
+      const stored = await activePolicy(db, tenant);
+      if (!stored) throw new SubmitError('no_policy', `Tenant ${tenant} has no active policy, so nothing can be routed; publish one with countersign policy publish`);
+      const known = policies.get(stored.hash);
+      if (known) return known;
+      const { policy, findings } = compilePolicy(stored.files);
+      if (!policy) {
+        throw new SubmitError('policy_broken', `The active policy ${stored.hash.slice(0, 12)} does not compile, so nothing is allowed: ${formatFindings(findings.slice(0, 1))}`);
+      }
+      return keep(policies, stored.hash, policy);
+    },
+    async directoryOf(db, tenant) {
+      const stored = await activeDirectory(db, tenant);
+      if (!stored) return null;
+      const known = directories.get(stored.hash);
+      if (known) return known;
+      const { directory } = parseDirectory(stored.text, 'directory.yaml');
+      return directory ? keep(directories, stored.hash, directory) : null;
+    },
+  };
+}
+
+function keep<T>(cache: Map<string, T>, hash: string, value: T): T {
+  const oldest = cache.size >= KEPT ? cache.keys().next().value : undefined;
+  if (oldest !== undefined) cache.delete(oldest);
+  cache.set(hash, value);
+  return value;
+}

@@ -1,0 +1,61 @@
+/**
+ * Signed commands: the API writes what an authenticated person wants, signed; commit reads it back and verifies.
+ * Temporal carries the id and nothing else. Must not import Temporal.
+ */
+import type { Transaction } from 'kysely';
+import { after, type Instant, type JsonObject } from '../domain/json';
+import { sign, verifySignature } from '../record/signing';
+import type { CommandBody, Move, Refusal } from '../domain/moves';
+import { databaseTime } from '../record/store/database';
+import type { Tables } from '../record/store/tables';
+import type { Deps } from './deps';
+
+/** How long a command may lie before it counts, in milliseconds of domain time. */
+export const COMMAND_TTL_MS = 2 * 60_000;
+
+export interface IssueInput {
+  readonly tenant: string;
+  readonly approvalId: string;
+  readonly commandId: string;
+  readonly person: string;
+  readonly move: Move;
+  readonly packetDigest: string | null;
+  readonly signedInAt: Instant;
+  readonly ttlMs?: number;
+}
+
+/** Stores a command with its signature; a repetition under the same id keeps the first. Returns what is stored. */
+export async function issueCommand(deps: Deps, input: IssueInput): Promise<CommandBody> {
+  const { tenant, approvalId, commandId, person, move, packetDigest, signedInAt } = input;
+  const issuedAt = deps.clock.now({ database: await databaseTime(deps.db), workflowTime: null });
+  const expiresAt = after(issuedAt, (input.ttlMs ?? COMMAND_TTL_MS) * deps.clock.scale);
+  const body: CommandBody = { v: 1, tenant, approvalId, commandId, person, move, packetDigest, signedInAt, issuedAt, expiresAt };
+  await deps.db
+    .insertInto('commands')
+    .values({
+      tenant, command_id: commandId, approval_id: approvalId, person, body: JSON.stringify(body),
+      signature: sign(deps.keys.command, 'countersign/command/v1', body as unknown as JsonObject), key_id: deps.keys.command.keyId, created_at: issuedAt,
+    })
+    .onConflict((conflict) => conflict.columns(['tenant', 'command_id']).doNothing())
+    .execute();
+  const stored = await deps.db.selectFrom('commands').select('body').where('tenant', '=', tenant).where('command_id', '=', commandId).executeTakeFirstOrThrow();
+  return stored.body as unknown as CommandBody;
+}
+
+export type Admitted = { readonly body: CommandBody; readonly signature: string; readonly keyId: string };
+
+/** The stored command behind an id, if its signature holds and it is meant for this approval. */
+export async function admitCommand(
+  deps: Deps, trx: Transaction<Tables>, tenant: string, approvalId: string, commandId: string,
+): Promise<Admitted | { readonly refusal: Refusal; readonly body: CommandBody | null }> {
+  const row = await trx.selectFrom('commands').select(['body', 'signature', 'key_id']).where('tenant', '=', tenant).where('command_id', '=', commandId).executeTakeFirst();
+  if (!row) return { body: null, refusal: { code: 'unknown_command', message: 'No stored command has this id; decisions are made through the API, which stores and signs them' } };
+  const body = row.body as unknown as CommandBody;
+  if (!verifySignature(deps.keys.trusted.command, row.key_id, 'countersign/command/v1', row.body, row.signature)) {
+    return { body: null, refusal: { code: 'bad_signature', message: 'The stored command does not carry a valid signature of the API; it was not made by a signed-in person' } };
+  }
+  if (body.tenant !== tenant || body.approvalId !== approvalId || body.commandId !== commandId) {
+    return { body, refusal: { code: 'wrong_approval', message: `The command was made for ${body.approvalId}, not for ${approvalId}` } };
+  }
+  return { body, signature: row.signature, keyId: row.key_id };
+}

@@ -1,0 +1,23 @@
+/**
+ * The outcome as the agent gets it, with its decision token. Pure but for the minting it is handed.
+ */
+import { isOutcome, type ApprovalResult } from '../domain/outcome';
+import type { ApprovalState } from '../domain/state';
+import type { Submitted } from './approvals';
+import type { Tokens } from './tokens';
+
+export type Mint = Tokens['mint'];
+
+/** The result of an ended state; null while it is open. `entry` is the sequence of the entry that ended it. */
+export async function resultOf(mint: Mint, submitted: Submitted, state: ApprovalState): Promise<ApprovalResult | null> {
+  const { ended } = state;
+  if (!ended || !isOutcome(state.state)) return null;
+  const { tenant, approvalId, agent, plan, actionDigest } = submitted;
+  const outcome = state.state;
+  const { why: reason, deciders, conditions, next, at: decidedAt } = ended;
+  const token = await mint({
+    id: `${approvalId}-${ended.seq}`, tenant, approvalId, agent, outcome, actionDigest, conditions,
+    policy: { ...plan.policy, rows: plan.rows.map((r) => r.id) }, deciders, entry: ended.seq, issuedAt: decidedAt,
+  });
+  return { approvalId, tenant, outcome, reason, decidedAt, deciders, conditions, next, policy: plan.policy, actionDigest, token };
+}

@@ -1,0 +1,171 @@
+/**
+ * Submit: one transaction that validates, routes by the active policy, checks the evidence, records, and answers with the plan.
+ * A plain function over the store, called by the API.
+ *
+ * It promises: what is refused leaves nothing behind; what is answered is on the record; identity is the caller's key, unique
+ * per tenant and agent; what the policy allows or blocks has ended when the answer is given. Must not import Temporal.
+ */
+import { randomBytes } from 'node:crypto';
+import { sql, type Transaction } from 'kysely';
+import type { Directory } from '../domain/directory';
+import type { ApprovalEvent } from '../domain/events';
+import type { Json, JsonObject } from '../domain/json';
+import { INITIAL } from '../domain/state';
+import type { ApprovalResult, State } from '../domain/outcome';
+import { buildPacket } from '../domain/packet';
+import type { Plan } from '../domain/plan';
+import { REQUEST_BYTES_MAX, RequestSchema, type AgentIdentity, type RequestInput } from '../domain/request';
+import { resolve, type CompiledPolicy } from '../policy';
+import { canonical, digest } from '../record/canonical';
+import { NO_HEAD } from '../record/entry';
+import type { Tables } from '../record/store/tables';
+import { addEntries, domainNow, project, type Submitted } from './approvals';
+import type { Deps } from './deps';
+import { SubmitError, type Issue, type SubmitCode } from './errors';
+import { checkUrl } from './egress/url';
+import { resultOf, type Mint } from './result';
+
+export interface SubmitDeps extends Deps {
+  readonly mint: Mint;
+  /** The active policy, compiled; throws {@link SubmitError} when there is none or it does not compile. */
+  readonly policyOf: (trx: Transaction<Tables>, tenant: string) => Promise<CompiledPolicy>;
+  readonly directoryOf: (trx: Transaction<Tables>, tenant: string) => Promise<Directory | null>;
+}
+
+export interface SubmitAnswer {
+  readonly approvalId: string;
+  /** True when this key had been used before with the same request. */
+  readonly replayed: boolean;
+  readonly state: State;
+  readonly plan: Plan;
+  readonly headline: string;
+  readonly packetDigest: string;
+  readonly actionDigest: string;
+  /** Set when the policy allowed or blocked, or when a replayed request has ended. */
+  readonly result: ApprovalResult | null;
+  readonly meanwhile: { readonly agent: string; readonly operator: string };
+  readonly needsWorkflow: boolean;
+}
+
+export type Submit = (identity: AgentIdentity, idempotencyKey: string, request: unknown) => Promise<SubmitAnswer>;
+
+export function createSubmit(deps: SubmitDeps): Submit {
+  return async (identity, idempotencyKey, raw) => {
+    const body = validate(raw);
+    const bodyDigest = digest(body as unknown as Json);
+    return await deps.db.transaction().execute(async (trx) => {
+      // Two submissions under one key wait for each other, so that the second finds the first.
+      await sql`select pg_advisory_xact_lock(hashtextextended(${`${identity.tenant}\n${identity.agent}\n${idempotencyKey}`}, 0))`.execute(trx);
+      return (await replay(trx, identity, idempotencyKey, bodyDigest)) ?? (await create(deps, trx, identity, idempotencyKey, body, bodyDigest));
+    });
+  };
+}
+
+function validate(raw: unknown): RequestInput {
+  const parsed = RequestSchema.safeParse(raw);
+  if (!parsed.success) {
+    const issues = parsed.error.issues.map((i): Issue => ({ code: 'invalid_request', path: i.path.join('.'), message: i.message }));
+    const first = issues[0];
+    const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
+    throw new SubmitError('invalid_request', `The request is not well formed: ${first?.path || 'the body'}: ${first?.message ?? ''}${more}`, issues);
+  }
+  const bytes = new TextEncoder().encode(canonical(parsed.data as unknown as Json)).length;
+  if (bytes > REQUEST_BYTES_MAX) {
+    throw new SubmitError('too_large', `The request has ${bytes} bytes and ${REQUEST_BYTES_MAX} are allowed; name larger artifacts by digest`);
+  }
+  return parsed.data;
+}
+
+async function replay(trx: Transaction<Tables>, identity: AgentIdentity, key: string, bodyDigest: string): Promise<SubmitAnswer | null> {
+  const earlier = await trx
+    .selectFrom('requests')
+    .innerJoin('approvals', (join) => join.onRef('approvals.tenant', '=', 'requests.tenant').onRef('approvals.approval_id', '=', 'requests.approval_id'))
+    .select(['requests.approval_id', 'body_digest', 'plan', 'packet_digest', 'action_digest', 'summary', 'state', 'result', 'needs_workflow'])
+    .where('requests.tenant', '=', identity.tenant)
+    .where('requests.agent', '=', identity.agent)
+    .where('idempotency_key', '=', key)
+    .executeTakeFirst();
+  if (!earlier) return null;
+  if (earlier.body_digest !== bodyDigest) {
+    throw new SubmitError('key_reused', `The idempotency key was used for another request (${earlier.approval_id}); two different requests need two keys`);
+  }
+  const plan = earlier.plan as unknown as Plan;
+  return {
+    approvalId: earlier.approval_id, replayed: true, state: earlier.state as State, plan, headline: earlier.summary, packetDigest: earlier.packet_digest,
+    actionDigest: earlier.action_digest, result: earlier.result as unknown as ApprovalResult | null, meanwhile: plan.meanwhile, needsWorkflow: earlier.needs_workflow,
+  };
+}
+
+/** Which issue names the whole refusal: the first. */
+function routingError(issues: readonly Issue[]): SubmitError {
+  const first = issues[0];
+  const more = issues.length > 1 ? ` (and ${issues.length - 1} more)` : '';
+  return new SubmitError((first?.code ?? 'policy_broken') as SubmitCode, `${first?.message ?? 'The request could not be routed'}${more}`, issues);
+}
+
+async function create(deps: SubmitDeps, trx: Transaction<Tables>, identity: AgentIdentity, key: string, body: RequestInput, bodyDigest: string): Promise<SubmitAnswer> {
+  const { tenant, agent } = identity;
+  await checkCallback(deps, trx, identity, body);
+  const policy = await deps.policyOf(trx, tenant);
+  const directory = await deps.directoryOf(trx, tenant);
+  if (!directory) throw new SubmitError('no_directory', `Tenant ${tenant} has no directory, so nobody can be asked; publish one`);
+  const routed = resolve(policy, {
+    action: body.action, facts: body.facts, evidence: body.evidence.map((e) => e.name),
+    requester: { agent, run: body.run, onBehalfOf: body.on_behalf_of ?? null }, tenant,
+  });
+  if (!routed.ok) throw routingError(routed.issues);
+  const { plan } = routed;
+  const packet = buildPacket(body, plan, agent);
+  const approvalId = `ap_${randomBytes(12).toString('hex')}`;
+  const packetDigest = digest(packet as unknown as Json);
+  const actionDigest = digest(body.action as unknown as Json);
+  const now = await domainNow(deps, trx, null, null);
+  const submitted: Submitted = { tenant, approvalId, agent, agentOwner: identity.owner, body, plan, packet, packetDigest, actionDigest };
+  const ended = plan.effect === 'allow' || plan.effect === 'block';
+  await trx
+    .insertInto('requests')
+    .values({
+      tenant, approval_id: approvalId, agent, idempotency_key: key, body_digest: bodyDigest, body: JSON.stringify(body), plan: JSON.stringify(plan),
+      packet: JSON.stringify(packet), packet_digest: packetDigest, action_digest: actionDigest, created_at: now,
+    })
+    .execute();
+  await trx
+    .insertInto('approvals')
+    .values({
+      tenant, approval_id: approvalId, head: 0, head_hash: NO_HEAD.hash, adopted: 0, state: 'routing', lane: plan.lane, owner: null, level: '', due_at: null, wake_at: null,
+      result: null, summary: packet.headline, agent, tier: plan.tier, created_at: now, updated_at: now, needs_workflow: !ended, workflow_started_at: null,
+    })
+    .execute();
+  const events = [requestedEvent(submitted, bodyDigest), routedEvent(submitted), ...(ended ? [endedAtOnce(plan)] : [])];
+  const added = await addEntries(deps, trx, submitted, { state: INITIAL, head: NO_HEAD }, now, events.map((event) => ({ event, commandId: null })));
+  const result = await resultOf(deps.mint, submitted, added.state);
+  await project(trx, submitted, added, directory, now, result, null);
+  deps.log.info({ tenant, approvalId, agent, action: body.action.type, effect: plan.effect, rows: plan.rows.map((r) => r.id), policy: plan.policy.hash }, 'request submitted');
+  return { approvalId, replayed: false, state: added.state.state, plan, headline: packet.headline, packetDigest, actionDigest, result, meanwhile: plan.meanwhile, needsWorkflow: !ended };
+}
+
+/** A callback goes to a registered host and nowhere else; said at submit, and checked again at every attempt. */
+async function checkCallback(deps: SubmitDeps, trx: Transaction<Tables>, identity: AgentIdentity, body: RequestInput): Promise<void> {
+  if (body.resume.type !== 'callback') return;
+  const row = await trx.selectFrom('agents').select('callback_hosts').where('tenant', '=', identity.tenant).where('agent', '=', identity.agent).executeTakeFirst();
+  const problem = checkUrl(body.resume.url, { registeredHosts: row?.callback_hosts ?? [], allowLoopback: deps.allowLoopback });
+  if (problem) throw new SubmitError('callback_not_allowed', problem.message, [{ code: problem.code, path: 'resume.url', message: problem.message }]);
+}
+
+const requestedEvent = ({ agent, body, actionDigest }: Submitted, requestDigest: string): ApprovalEvent => ({
+  type: 'requested', agent, run: body.run, actionType: body.action.type, system: body.action.system, summary: body.action.summary, reason: body.reason,
+  onBehalfOf: body.on_behalf_of ?? null, customer: body.customer?.id ?? null, caseId: body.case ?? null, actionDigest, requestDigest,
+  evidence: body.evidence.map((e) => e.name),
+});
+
+const routedEvent = ({ plan, packetDigest }: Submitted): ApprovalEvent => ({
+  type: 'routed', policy: plan.policy, rows: plan.rows.map(({ id, why }) => ({ id, why })), effect: plan.effect, tier: plan.tier, lane: plan.lane, owner: plan.owner,
+  signOffs: plan.signOffs.map((s) => s.id), planDigest: digest(plan as unknown as JsonObject), packetDigest, meanwhile: plan.meanwhile.agent,
+});
+
+function endedAtOnce(plan: Plan): ApprovalEvent {
+  const rows = plan.rows.map((r) => r.id).join(', ');
+  return plan.effect === 'allow'
+    ? { type: 'ended', outcome: 'allowed', why: `Allowed by ${rows}`, end: null, deciders: [], conditions: {}, next: { path: 'execute the action exactly as stated' }, owed: [] }
+    : { type: 'ended', outcome: 'blocked', why: `Blocked by ${rows}`, end: null, deciders: [], conditions: {}, next: { path: plan.onDeny.path }, owed: [] };
+}
