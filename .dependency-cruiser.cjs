@@ -135,7 +135,7 @@ module.exports = {
       comment: 'Of activities, the client calls the plain functions over the store that it shares with the worker, and nothing else.',
       severity: 'error',
       from: { path: '^client/' },
-      to: { path: '^activities/', pathNot: '^activities/(submit|commit|commands|read|tokens|deps)(/|\\.ts$)' },
+      to: { path: '^activities/', pathNot: '^activities/(submit|commit|commands|read|tokens|deps|errors)(/|\\.ts$)' },
     },
     {
       name: 'client-only-protocol',
@@ -198,7 +198,7 @@ module.exports = {
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },
     doNotFollow: { path: 'node_modules' },
-    exclude: { path: '(^|/)(dist|coverage)/' },
+    exclude: { path: '^(dist|coverage)/' },
     moduleSystems: ['cjs', 'es6'],
     enhancedResolveOptions: {
       exportsFields: ['exports'],
