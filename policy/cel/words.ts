@@ -1,0 +1,57 @@
+/**
+ * A condition in words, with the values that met it. The source is sliced by node range, never printed anew from the tree.
+ * Pure: imports the engine's types and domain/money.
+ */
+import type { ASTNode } from '@marcbachmann/cel-js';
+import type { Json } from '../../domain/json';
+import { formatMoney, isMoney } from '../../domain/money';
+import { pathOf } from './guard';
+import type { Names, Reading } from './names';
+
+const TEXT_MAX = 60;
+const ITEMS_MAX = 5;
+
+/** Text of an agent or customer is quoted, so that it cannot pass for the policy's own words. */
+function shown(value: Json | undefined): string {
+  if (value === undefined) return 'absent';
+  if (isMoney(value)) return formatMoney(value);
+  if (Array.isArray(value)) {
+    const items = (value as readonly Json[]).slice(0, ITEMS_MAX).map(String);
+    return `${items.join(', ') || 'none'}${value.length > ITEMS_MAX ? ', …' : ''}`;
+  }
+  if (typeof value === 'string') return JSON.stringify(value.length > TEXT_MAX ? `${value.slice(0, TEXT_MAX - 1)}…` : value);
+  return String(value as boolean | number);
+}
+
+export function wordsOf(ast: ASTNode, text: string, names: Names, reading: Reading): string {
+  const inserts = new Map<number, string>();
+  collect(ast, names, reading, inserts);
+  let words = '';
+  let from = 0;
+  for (const [end, value] of [...inserts].sort(([a], [b]) => a - b)) {
+    words += `${text.slice(from, end)} (${value})`;
+    from = end;
+  }
+  return (words + text.slice(from)).replace(/\s+/g, ' ').trim();
+}
+
+function collect(node: ASTNode, names: Names, reading: Reading, inserts: Map<number, string>): void {
+  const path = pathOf(node);
+  if (path !== undefined) {
+    if (names.has(path)) inserts.set(node.end, shown(reading.get(path)));
+    return;
+  }
+  for (const child of childrenOf(node)) collect(child, names, reading, inserts);
+}
+
+/** The nodes below, whatever the operator; `has()` speaks for itself. */
+function childrenOf(node: ASTNode): ASTNode[] {
+  if (node.op === 'call' && node.args[0] === 'has') return [];
+  const found: ASTNode[] = [];
+  const look = (part: unknown): void => {
+    if (Array.isArray(part)) part.forEach(look);
+    else if (typeof part === 'object' && part !== null && 'op' in part && 'args' in part) found.push(part as ASTNode);
+  };
+  look(node.args);
+  return found;
+}

@@ -1,0 +1,75 @@
+/**
+ * What can only be seen with all rows side by side: names that must exist, circles, authority that ends too early, doubts.
+ * Pure. What a single row must say is demanded in row.ts.
+ */
+import type { Declared } from './declare';
+import { checkExamples } from './examples';
+import type { CompiledPolicy, CompiledRow } from './model';
+import type { Report } from './report';
+
+export function checkPolicy(policy: CompiledPolicy, declared: Declared, report: Report): void {
+  const ids = new Set(policy.rows.map((r) => r.id));
+  for (const row of [...policy.rows, policy.defaultRow]) {
+    checkSupersedes(row, policy, ids, report);
+    checkAuthority(row, policy, report);
+    checkDoubts(row, report);
+  }
+  for (const row of policy.rows) {
+    const source = declared.rows.find((r) => r.id === row.id);
+    if (source) checkExamples(policy, row, source, report);
+  }
+  checkUnusedFacts(policy, declared, report);
+}
+
+function checkSupersedes(row: CompiledRow, policy: CompiledPolicy, ids: ReadonlySet<string>, report: Report): void {
+  for (const id of row.supersedes) {
+    if (!ids.has(id)) report.error('unknown_row', row.at, row.id, `The row ${row.id} supersedes ${id}, which does not exist; name a row of this policy`);
+  }
+  const reached = new Set<string>();
+  const queue = [...row.supersedes];
+  for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
+    if (reached.has(id)) continue;
+    reached.add(id);
+    queue.push(...(policy.rows.find((r) => r.id === id)?.supersedes ?? []));
+  }
+  if (reached.has(row.id)) report.error('supersedes_itself', row.at, row.id, `The row ${row.id} supersedes itself, directly or in a circle; break the circle`);
+}
+
+/** Whoever is asked about money must have an authority, and the last who is asked must reach every amount. */
+function checkAuthority(row: CompiledRow, policy: CompiledPolicy, report: Report): void {
+  if (!row.amount) return;
+  const has = (role: string): boolean => Object.hasOwn(policy.authority, role);
+  for (const signOff of row.signOffs) {
+    for (const [i, level] of signOff.ladder.entries()) {
+      if (!has(level.role)) {
+        report.error('role_without_authority', signOff.levelsAt[i] ?? signOff.at, row.id, `${level.role} is asked about an amount but has no authority, so its yes would be refused; add authority: { ${level.role}: { up_to: … } }`);
+      }
+    }
+  }
+  const last = row.signOffs[row.signOffs.length - 1];
+  if (last && last.ladder.every((l) => has(l.role) && policy.authority[l.role] !== null)) {
+    report.warn('authority_gap', last.at, row.id, `Nobody whom the row ${row.id} asks last may sign for every amount: one above their authority can only be denied or expire; end with a role that is unlimited`);
+  }
+}
+
+const DOMAIN_RISK = /\b(data|permission|access|credential|export|money|amount|refund|payment|production|deploy|publish|outside|email|message)/i;
+
+function checkDoubts(row: CompiledRow, report: Report): void {
+  const text = row.when?.text ?? '';
+  const reads = [...text.matchAll(/\b(?:facts|action\.params)\.([a-z0-9_]+)/g)].map((m) => m[1] ?? '');
+  if (reads.length > 0 && reads.every((name) => /confidence|score|probability|certainty/.test(name)) && !/action\.(type|data|audience|system|reversibility)/.test(text)) {
+    report.warn('confidence_only', row.at, row.id, 'The trigger reads nothing but how sure the agent says it is; add what is at stake');
+  }
+  const asks = row.effect === 'approval' || row.effect === 'escalation';
+  if (asks && row.lane === 'manager' && (row.amount !== null || DOMAIN_RISK.test(text))) {
+    report.warn('risk_owned_by_manager', row.ownerAt, row.id, 'A risk of data, permissions, money, production or outside messages lies with the manager; give it to the lane that knows the domain');
+  }
+}
+
+function checkUnusedFacts(policy: CompiledPolicy, declared: Declared, report: Report): void {
+  const read = policy.rows.concat(policy.defaultRow).flatMap((r) => [r.when?.text ?? '', r.unless?.text ?? '', r.amount?.text ?? '']).join('\n');
+  for (const [name, fact] of declared.facts) {
+    const used = new RegExp(`\\bfacts\\s*\\.\\s*${name}\\b`).test(read);
+    if (!used) report.warn('unused_fact', fact.at.source.keyAt(fact.at.base), null, `No row reads the fact ${name}; remove it, or use it`);
+  }
+}

@@ -1,0 +1,40 @@
+/**
+ * Files to policy: parse, declare, compile, check. All findings are collected; with an error among them there is no policy.
+ * Pure: no clock, no I/O; the same files always give the same policy, whose identity is the hash of their content.
+ */
+import { checkPolicy } from './check';
+import { declare, type Declared } from './declare';
+import { contentHash, type PolicyFile } from './hash';
+import type { CompiledPolicy } from './model';
+import { Report, type Finding } from './report';
+import { compileRow } from './row';
+import { vocabularyOf } from './vocabulary';
+
+export function compilePolicy(files: readonly PolicyFile[]): { readonly policy: CompiledPolicy | null; readonly findings: readonly Finding[] } {
+  const report = new Report();
+  const declared = declare(files, report);
+  const policy = declared && assemble(declared, files, report);
+  if (policy && declared) checkPolicy(policy, declared, report);
+  return { policy: report.broken ? null : policy, findings: report.findings };
+}
+
+function assemble(declared: Declared, files: readonly PolicyFile[], report: Report): CompiledPolicy | null {
+  const vocabulary = vocabularyOf(declared, report);
+  const rows = declared.rows.map((row) => compileRow(declared, vocabulary, row, report));
+  const defaultRow = declared.defaultRow && compileRow(declared, vocabulary, declared.defaultRow, report);
+  if (!defaultRow) return null;
+  return {
+    name: declared.name,
+    version: declared.version,
+    hash: contentHash('policy', files),
+    lanes: Object.fromEntries([...declared.lanes].map(([name, { owner, at }]) => [name, { owner, at: at ? at.source.keyAt(at.base) : null }])),
+    authority: Object.fromEntries(declared.authority),
+    actions: Object.fromEntries([...declared.actions].map(([type, { params }]) => [type, { params: Object.fromEntries(params) }])),
+    facts: vocabulary.facts,
+    rows,
+    defaultRow,
+    names: vocabulary.names,
+    engine: vocabulary.engine,
+    at: declared.at,
+  };
+}

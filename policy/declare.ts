@@ -1,0 +1,195 @@
+/**
+ * The files of a directory read into one set of declarations: each thing declared once, whichever file it stands in.
+ * Pure. Compiles nothing; whatever is wrong with a single file or between files is found here.
+ */
+import type { Money } from '../domain/money';
+import type { FactSource } from './model';
+import { inOrder, type PolicyFile } from './hash';
+import { parseYaml, type Path, type Source } from './parse';
+import type { Place, Report } from './report';
+import { FileSchema, type DefaultsDocument, type LevelDocument, type PolicyDocument, type RowDocument } from './schema';
+import { shaped } from './shape';
+import { parseMoney, parseType, TYPE_HELP, type Field } from './units';
+
+/** A part of a file, with the means to name the place of each of its own parts. */
+export interface At {
+  readonly source: Source;
+  readonly base: Path;
+}
+
+export const placeOf = ({ source, base }: At, ...path: Path): Place => source.at([...base, ...path]);
+
+export interface DeclaredFact {
+  readonly field: Field;
+  readonly source: FactSource;
+  readonly value: string | null;
+  readonly requiredFor: readonly string[];
+  readonly at: At;
+}
+
+export interface DeclaredRow {
+  readonly id: string;
+  readonly doc: RowDocument;
+  readonly isDefault: boolean;
+  readonly at: At;
+}
+
+export interface Declared {
+  readonly name: string;
+  readonly version: string;
+  readonly at: Place;
+  readonly lanes: ReadonlyMap<string, { readonly owner: string | null; readonly ladder: readonly LevelDocument[] | null; readonly at: At | null }>;
+  readonly authority: ReadonlyMap<string, Money | null>;
+  readonly actions: ReadonlyMap<string, { readonly params: ReadonlyMap<string, Field> }>;
+  readonly facts: ReadonlyMap<string, DeclaredFact>;
+  readonly defaults: { readonly doc: DefaultsDocument; readonly at: At } | null;
+  readonly rows: readonly DeclaredRow[];
+  readonly defaultRow: DeclaredRow | null;
+}
+
+/** Lanes every policy has; it may say more about them, and define others. */
+export const LANES = ['manager', 'security', 'finance', 'engineering', 'customer'] as const;
+
+/** Names that a JavaScript object has already. */
+const RESERVED = ['constructor', 'prototype'];
+
+interface Read {
+  readonly source: Source;
+  readonly doc: PolicyDocument;
+}
+
+export function declare(files: readonly PolicyFile[], report: Report): Declared | null {
+  const read: Read[] = [];
+  for (const file of inOrder(files)) {
+    const source = parseYaml(file, report);
+    const doc = source && shaped(FileSchema, source, report);
+    if (source && doc) read.push({ source, doc });
+  }
+  const first = inOrder(files)[0];
+  if (!first) {
+    report.error('no_files', { file: 'policy', line: 1, column: 1 }, null, 'There is no policy file; put at least one .yaml file into the directory');
+    return null;
+  }
+  const start: Place = { file: first.path, line: 1, column: 1 };
+  const once = new Once(report);
+  const name = pick(read, 'name', once);
+  const version = pick(read, 'version', once);
+  // A file that could not be read may hold what seems to be missing: say only what is known.
+  const complete = read.length === files.length;
+  if (complete && name === null) report.error('missing_name', start, null, 'The policy has no name; add name: at the top of one file');
+  if (complete && version === null) report.error('missing_version', start, null, 'The policy has no version; add version: "1" at the top of one file');
+  const defaults = pick(read, 'defaults', once);
+  const rows = rowsOf(read, report);
+  const byDefault = pick(read, 'default', once);
+  if (complete && byDefault === null) {
+    report.error('missing_default', start, null, 'There is no default row: say under default: what happens to a request that no row speaks of');
+  }
+  return {
+    name: name?.value ?? '',
+    version: version?.value ?? '',
+    at: name ? placeOf(name.at) : start,
+    lanes: lanesOf(read, once),
+    authority: authorityOf(read, once, report),
+    actions: actionsOf(read, once, report),
+    facts: factsOf(read, once, report),
+    defaults: defaults ? { doc: defaults.value, at: defaults.at } : null,
+    rows,
+    defaultRow: byDefault ? { id: 'default', doc: { ...byDefault.value, id: 'default' }, isDefault: true, at: byDefault.at } : null,
+  };
+}
+
+/** Notes what was declared where, and reports the second declaration. */
+class Once {
+  readonly #seen = new Map<string, Place>();
+  constructor(private readonly report: Report) {}
+
+  /** Whether this is the first declaration of `what`. */
+  take(what: string, at: Place): boolean {
+    const before = this.#seen.get(what);
+    if (!before) {
+      this.#seen.set(what, at);
+      return true;
+    }
+    this.report.error('duplicate_declaration', at, null, `${what} is declared a second time (first in ${before.file}:${before.line}); remove one of the two`);
+    return false;
+  }
+}
+
+function pick<K extends 'name' | 'version' | 'defaults' | 'default'>(read: readonly Read[], key: K, once: Once): { value: NonNullable<PolicyDocument[K]>; at: At } | null {
+  let found: { value: NonNullable<PolicyDocument[K]>; at: At } | null = null;
+  for (const { source, doc } of read) {
+    const value = doc[key];
+    if (value !== undefined && value !== null && once.take(key, source.keyAt([key]))) found = { value, at: { source, base: [key] } };
+  }
+  return found;
+}
+
+/** Every entry of a section over all files, each declared once. */
+function* entries<T>(read: readonly Read[], section: 'lanes' | 'authority' | 'actions' | 'facts', get: (doc: PolicyDocument) => Record<string, T> | undefined, once: Once): Generator<[string, T, At]> {
+  for (const { source, doc } of read) {
+    for (const [name, value] of Object.entries(get(doc) ?? {})) {
+      if (once.take(`${section}.${name}`, source.keyAt([section, name]))) yield [name, value, { source, base: [section, name] }];
+    }
+  }
+}
+
+function lanesOf(read: readonly Read[], once: Once): Declared['lanes'] {
+  const lanes = new Map<string, { owner: string | null; ladder: readonly LevelDocument[] | null; at: At | null }>(LANES.map((lane) => [lane, { owner: null, ladder: null, at: null }]));
+  for (const [name, lane, at] of entries(read, 'lanes', (doc) => doc.lanes, once)) lanes.set(name, { owner: lane.owner ?? null, ladder: lane.ladder ?? null, at });
+  return lanes;
+}
+
+function authorityOf(read: readonly Read[], once: Once, report: Report): Declared['authority'] {
+  const authority = new Map<string, Money | null>();
+  for (const [role, { up_to: upTo }, at] of entries(read, 'authority', (doc) => doc.authority, once)) {
+    const limit = upTo === 'unlimited' ? null : parseMoney(upTo);
+    if (limit === undefined || (limit !== null && limit.minor < 0)) report.error('bad_money', placeOf(at, 'up_to'), null, `${upTo} is no limit for ${role}; write for example 1000.00 USD, or unlimited`);
+    else authority.set(role, limit);
+  }
+  return authority;
+}
+
+function fieldOf(name: string, text: string, at: Place, report: Report): Field | null {
+  const field = RESERVED.includes(name) ? undefined : parseType(text);
+  if (!field) report.error('bad_type', at, null, RESERVED.includes(name) ? `${name} cannot be used as a name; choose another` : `${text} is no type for ${name}; use ${TYPE_HELP}`);
+  return field ?? null;
+}
+
+function actionsOf(read: readonly Read[], once: Once, report: Report): Declared['actions'] {
+  const actions = new Map<string, { params: ReadonlyMap<string, Field> }>();
+  for (const [type, { params }, at] of entries(read, 'actions', (doc) => doc.actions, once)) {
+    const fields = new Map<string, Field>();
+    for (const [name, text] of Object.entries(params)) {
+      const field = fieldOf(name, text, placeOf(at, 'params', name), report);
+      if (field) fields.set(name, field);
+    }
+    actions.set(type, { params: fields });
+  }
+  return actions;
+}
+
+function factsOf(read: readonly Read[], once: Once, report: Report): Declared['facts'] {
+  const facts = new Map<string, DeclaredFact>();
+  for (const [name, fact, at] of entries(read, 'facts', (doc) => doc.facts, once)) {
+    const field = fieldOf(name, fact.type, placeOf(at, 'type'), report);
+    if (field) facts.set(name, { field, source: fact.source, value: fact.value ?? null, requiredFor: fact.required_for ?? [], at });
+  }
+  return facts;
+}
+
+function rowsOf(read: readonly Read[], report: Report): DeclaredRow[] {
+  const rows: DeclaredRow[] = [];
+  for (const { source, doc } of read) {
+    for (const [index, row] of (doc.rows ?? []).entries()) {
+      const at: At = { source, base: ['rows', index] };
+      const before = rows.find((r) => r.id === row.id);
+      if (before || row.id === 'default') {
+        const where = before ? placeOf(before.at) : undefined;
+        report.error('duplicate_row', placeOf(at, 'id'), row.id, `There is already a row ${row.id}${where ? ` (${where.file}:${where.line})` : ''}; give each row an id of its own`);
+        continue;
+      }
+      rows.push({ id: row.id, doc: row, isDefault: false, at });
+    }
+  }
+  return rows;
+}

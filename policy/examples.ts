@@ -1,0 +1,59 @@
+/**
+ * The examples of a row are tests: those under match meet its trigger, those under no_match do not.
+ * Pure. They are partial requests: what an example leaves out is absent, and money may be written as `250.01 USD`.
+ */
+import type { Json, JsonObject } from '../domain/json';
+import { placeOf, type DeclaredRow } from './declare';
+import type { CompiledPolicy, CompiledRow } from './model';
+import { read, type RawReading } from './reading';
+import type { Report } from './report';
+import type { ExampleDocument } from './schema';
+import { parseMoney, type FieldType } from './units';
+
+export function checkExamples(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, row: CompiledRow, declared: DeclaredRow, report: Report): void {
+  const { examples } = declared.doc;
+  if (!examples || !row.when) return;
+  for (const list of ['match', 'no_match'] as const) {
+    for (const [i, example] of examples[list].entries()) checkOne(policy, row, declared, list, i, example, report);
+  }
+}
+
+function checkOne(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, row: CompiledRow, declared: DeclaredRow, list: 'match' | 'no_match', index: number, example: ExampleDocument, report: Report): void {
+  const place = (...path: string[]) => placeOf(declared.at, 'examples', list, index, ...path);
+  const { reading, issues } = read(policy, rawOf(policy, example), false);
+  for (const { code, path, message } of issues) {
+    const at = place(...path.split('.'));
+    report.error(code === 'unknown_action' ? 'unknown_action_type' : 'example_bad', at, row.id, `Example ${index + 1} under ${list} is no request: ${message}`);
+  }
+  if (issues.length > 0 || !row.when) return;
+  const trigger = row.when.evaluate(reading);
+  if (!trigger.ok) {
+    const strict = row.effect === 'allow' ? 'not met' : 'met';
+    report.error('example_unevaluable', place(), row.id, `Example ${index + 1} under ${list} cannot be evaluated (${trigger.why}), and would count as ${strict}; give it what the trigger reads, or guard the trigger with action.type == "…" or has(…)`);
+    return;
+  }
+  const unless = row.unless?.evaluate(reading);
+  const holds = trigger.value === true && !(unless?.ok === true && unless.value === true);
+  if (holds === (list === 'match')) return;
+  report.error('example_fails', place(), row.id, `Example ${index + 1} under ${list} ${holds ? 'matches' : 'does not match'}: ${row.when.words(reading)}; mend the trigger, or move the example`);
+}
+
+function rawOf(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, { action, facts, evidence, requester, tenant }: ExampleDocument): RawReading {
+  const params = Object.hasOwn(policy.actions, action.type) ? policy.actions[action.type]?.params : undefined;
+  return {
+    action: { ...action, params: withMoney(action.params as JsonObject, (name) => (params && Object.hasOwn(params, name) ? params[name]?.type : undefined)) },
+    facts: withMoney(facts as JsonObject, (name) => (Object.hasOwn(policy.facts, name) ? policy.facts[name]?.type : undefined)),
+    evidence,
+    requester: { agent: requester.agent, run: requester.run, onBehalfOf: requester.on_behalf_of },
+    tenant,
+  };
+}
+
+function withMoney(values: JsonObject, typeOf: (name: string) => FieldType | undefined): JsonObject {
+  return Object.fromEntries(
+    Object.entries(values).map(([name, value]): [string, Json] => {
+      const money = typeOf(name)?.kind === 'money' && typeof value === 'string' ? parseMoney(value) : undefined;
+      return [name, money ? { minor: money.minor, currency: money.currency } : value];
+    }),
+  );
+}

@@ -1,0 +1,35 @@
+/**
+ * The identity of a policy or directory: a SHA-256 over its content.
+ * Pure: imports @noble/hashes only. Every part is preceded by its length, so that no two different sets of files encode alike.
+ */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { bytesToHex, concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+
+export interface PolicyFile {
+  readonly path: string;
+  readonly text: string;
+}
+
+const framed = (text: string): Uint8Array => {
+  const bytes = utf8ToBytes(text);
+  return concatBytes(utf8ToBytes(`${bytes.length}:`), bytes);
+};
+
+const byPath = (a: PolicyFile, b: PolicyFile): number => (a.path < b.path ? -1 : a.path > b.path ? 1 : 0);
+
+/** The same whatever order the files were read in. */
+export const inOrder = (files: readonly PolicyFile[]): readonly PolicyFile[] => [...files].sort(byPath);
+
+/** Lower-case hex. `label` keeps a policy and a directory of equal bytes apart. */
+export function contentHash(label: 'policy' | 'directory', files: readonly PolicyFile[]): string {
+  return bytesToHex(sha256(concatBytes(framed(`countersign ${label} 1`), ...inOrder(files).flatMap((f) => [framed(f.path), framed(f.text)]))));
+}
+
+/** The file of a policy's directory that says who people are; everything else in it is the policy. */
+export const DIRECTORY_FILE = 'directory.yaml';
+
+/** Tells a directory's files apart: the policy's, and who people are (null when that file is missing). */
+export function partition(files: readonly PolicyFile[]): { readonly policy: readonly PolicyFile[]; readonly directory: PolicyFile | null } {
+  const isDirectory = (file: PolicyFile): boolean => file.path === DIRECTORY_FILE || file.path.endsWith(`/${DIRECTORY_FILE}`);
+  return { policy: files.filter((f) => /\.ya?ml$/.test(f.path) && !isDirectory(f)), directory: files.find(isDirectory) ?? null };
+}

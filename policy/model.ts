@@ -1,0 +1,83 @@
+/**
+ * A policy after compilation: what resolve works on. Plain data, apart from the compiled conditions.
+ * Pure: imports types only.
+ */
+import type { Money } from '../domain/money';
+import type { Effect, Level, MeanwhileAction, OnDeny, OnTimeout, Tier } from '../domain/plan';
+import type { Engine, Expression } from './cel/engine';
+import type { Names } from './cel/names';
+import type { RISKS, URGENCIES } from './schema';
+import type { Place } from './report';
+import type { Field } from './units';
+
+export type Risk = (typeof RISKS)[number];
+export type Urgency = (typeof URGENCIES)[number];
+
+/** Where a fact comes from. Only an `agent` fact may be claimed; `provider` and `record` are reserved and never given yet. */
+export type FactSource = 'action' | 'agent' | 'provider' | 'record';
+
+export interface CompiledFact {
+  readonly name: string;
+  readonly type: Field['type'];
+  readonly source: FactSource;
+  /** For source `action`: how it is computed. */
+  readonly value: Expression | null;
+  /** Action types whose requests must carry it. */
+  readonly requiredFor: readonly string[];
+}
+
+export interface CompiledSignOff {
+  readonly lane: string;
+  readonly role: string;
+  readonly quorum: number;
+  readonly ladder: readonly Level[];
+  /** Needed only when the amount is above the authority of the sign-off before it. */
+  readonly onlyAbove: boolean;
+  /** For findings: the sign-off, and each level. */
+  readonly at: Place;
+  readonly levelsAt: readonly Place[];
+}
+
+export interface CompiledRow {
+  readonly id: string;
+  readonly effect: Effect;
+  /** Null for the default row, which stands where nothing matched. */
+  readonly when: Expression | null;
+  readonly unless: Expression | null;
+  readonly supersedes: readonly string[];
+  readonly lane: string;
+  readonly owner: string;
+  readonly tier: Tier;
+  readonly risk: Risk;
+  readonly urgency: Urgency;
+  readonly amount: Expression | null;
+  readonly signOffs: readonly CompiledSignOff[];
+  readonly meanwhile: { readonly agent: MeanwhileAction; readonly operator: string };
+  readonly evidence: readonly string[];
+  readonly onTimeout: OnTimeout;
+  readonly onDeny: OnDeny;
+  readonly takeoverMs: number;
+  readonly samePersonAllowed: boolean;
+  readonly provision: string;
+  readonly instruction: string;
+  readonly at: Place;
+  readonly ownerAt: Place;
+}
+
+export interface CompiledPolicy {
+  readonly name: string;
+  readonly version: string;
+  /** SHA-256 over the content, lower-case hex: the policy's identity. */
+  readonly hash: string;
+  readonly lanes: { readonly [lane: string]: { readonly owner: string | null; readonly at: Place | null } };
+  /** How far each role's yes reaches; null is unlimited. */
+  readonly authority: { readonly [role: string]: Money | null };
+  readonly actions: { readonly [type: string]: { readonly params: { readonly [name: string]: Field } } };
+  readonly facts: { readonly [name: string]: CompiledFact };
+  readonly rows: readonly CompiledRow[];
+  readonly defaultRow: CompiledRow;
+  readonly names: Names;
+  readonly engine: Engine;
+  /** Where the policy says its name: for findings that concern it as a whole. */
+  readonly at: Place;
+}

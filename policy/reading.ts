@@ -1,0 +1,147 @@
+/**
+ * A request read against the policy's declarations: values by path for the conditions, and an issue for each that is missing, mistyped
+ * or not the agent's to claim. Pure.
+ */
+import type { Json, JsonObject } from '../domain/json';
+import { isMoney } from '../domain/money';
+import type { Reading } from './cel/names';
+import { CelMoney } from './cel/money';
+import type { CompiledFact, CompiledPolicy } from './model';
+import { typeName, type FieldType } from './units';
+
+export type RoutingCode = 'unknown_action' | 'missing_fact' | 'mistyped_fact' | 'forbidden_fact' | 'missing_evidence' | 'amount_unreadable';
+
+/** Why a request cannot be routed, at which part of it, and how to mend it. */
+export interface RoutingIssue {
+  readonly code: RoutingCode;
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface RawReading {
+  readonly action: {
+    readonly type: string;
+    readonly params: JsonObject;
+    readonly summary?: string | undefined;
+    readonly system?: string | undefined;
+    readonly reversibility?: string | undefined;
+    readonly audience?: { readonly reach?: string | undefined; readonly count?: number | undefined } | undefined;
+    readonly data?: readonly string[] | undefined;
+  };
+  readonly facts: JsonObject;
+  readonly evidence: readonly string[];
+  readonly requester: { readonly agent?: string | undefined; readonly run?: string | undefined; readonly onBehalfOf?: string | null | undefined };
+  readonly tenant?: string | undefined;
+}
+
+const LIST_MAX = 1000;
+
+/** Whether a JSON value is of a declared type. */
+export function fits(type: FieldType, value: Json): boolean {
+  switch (type.kind) {
+    case 'string':
+      return typeof value === 'string';
+    case 'int':
+      return Number.isSafeInteger(value);
+    case 'double':
+      return typeof value === 'number' && Number.isFinite(value);
+    case 'bool':
+      return typeof value === 'boolean';
+    case 'money':
+      return isMoney(value);
+    case 'enum':
+      return typeof value === 'string' && type.values.includes(value);
+    case 'list':
+      return Array.isArray(value) && value.length <= LIST_MAX && value.every((item) => typeof item === 'string');
+    case 'any':
+      return true;
+  }
+}
+
+const howTo = (type: FieldType): string => (type.kind === 'money' ? 'money, {"minor": 25000, "currency": "USD"} for USD 250.00' : typeName(type));
+
+/** Reads what is there; `strict` also asks for what is not. */
+export function read(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, raw: RawReading, strict: boolean): { readonly reading: Reading; readonly issues: readonly RoutingIssue[] } {
+  const issues: RoutingIssue[] = [];
+  const reading = new Map<string, Json>();
+  const issue = (code: RoutingCode, path: string, message: string): void => {
+    issues.push({ code, path, message });
+  };
+  const action = Object.hasOwn(policy.actions, raw.action.type) ? policy.actions[raw.action.type] : undefined;
+  if (!action) {
+    issue('unknown_action', 'action.type', `The policy knows no action ${raw.action.type}; it knows ${Object.keys(policy.actions).join(', ') || 'none'}`);
+    return { reading, issues };
+  }
+  for (const [name, value] of Object.entries(raw.action.params)) {
+    const path = `action.params.${name}`;
+    const field = Object.hasOwn(action.params, name) ? action.params[name] : undefined;
+    if (!field) issue('forbidden_fact', path, `${raw.action.type} declares no param ${name}; leave it out, or have the policy declare it`);
+    else if (!fits(field.type, value)) issue('mistyped_fact', path, `${path} has to be ${howTo(field.type)}`);
+    else reading.set(path, value);
+  }
+  if (strict) {
+    for (const [name, field] of Object.entries(action.params)) {
+      if (!field.optional && !Object.hasOwn(raw.action.params, name)) issue('missing_fact', `action.params.${name}`, `${raw.action.type} needs the param ${name}: ${howTo(field.type)}`);
+    }
+  }
+  builtins(raw, reading);
+  claimed(policy.facts, raw, strict, reading, issue);
+  for (const fact of Object.values(policy.facts)) compute(fact, reading);
+  return { reading, issues };
+}
+
+function builtins({ action, evidence, requester, tenant }: RawReading, reading: Map<string, Json>): void {
+  const put = (path: string, value: Json | undefined): void => {
+    if (value !== undefined && value !== null) reading.set(path, value);
+  };
+  put('action.type', action.type);
+  put('action.summary', action.summary);
+  put('action.system', action.system);
+  put('action.reversibility', action.reversibility);
+  put('action.audience.reach', action.audience?.reach);
+  put('action.audience.count', action.audience?.count);
+  put('action.data', action.data);
+  put('evidence', evidence);
+  put('requester.agent', requester.agent);
+  put('requester.run', requester.run);
+  put('requester.on_behalf_of', requester.onBehalfOf);
+  put('tenant', tenant);
+}
+
+function claimed(
+  facts: CompiledPolicy['facts'],
+  raw: RawReading,
+  strict: boolean,
+  reading: Map<string, Json>,
+  issue: (code: RoutingCode, path: string, message: string) => void,
+): void {
+  for (const [name, value] of Object.entries(raw.facts)) {
+    const path = `facts.${name}`;
+    const fact = Object.hasOwn(facts, name) ? facts[name] : undefined;
+    if (!fact) issue('forbidden_fact', path, `The policy declares no fact ${name}; leave it out`);
+    else if (fact.source !== 'agent') issue('forbidden_fact', path, `${name} is ${fact.source === 'action' ? 'computed from the action' : `given by a ${fact.source}`} and never claimed; leave it out`);
+    else if (!fits(fact.type, value)) issue('mistyped_fact', path, `${path} has to be ${howTo(fact.type)}`);
+    else reading.set(path, value);
+  }
+  if (!strict) return;
+  for (const fact of Object.values(facts)) {
+    if (fact.requiredFor.includes(raw.action.type) && !Object.hasOwn(raw.facts, fact.name)) issue('missing_fact', `facts.${fact.name}`, `${raw.action.type} needs the fact ${fact.name}: ${howTo(fact.type)}`);
+  }
+}
+
+/** A fact that cannot be computed is absent: a condition that reads it counts in the strict direction. */
+function compute(fact: CompiledFact, reading: Map<string, Json>): void {
+  if (!fact.value) return;
+  const result = fact.value.evaluate(reading);
+  if (!result.ok) return;
+  const value = plain(result.value);
+  if (value !== undefined && fits(fact.type, value)) reading.set(`facts.${fact.name}`, value);
+}
+
+function plain(value: unknown): Json | undefined {
+  if (value instanceof CelMoney) return { ...value.toMoney() };
+  if (typeof value === 'bigint') return Number(value);
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') return value;
+  if (Array.isArray(value) && value.every((v) => typeof v === 'string')) return value;
+  return undefined;
+}

@@ -1,0 +1,189 @@
+/**
+ * One row compiled: what it must say is demanded, what could have no effect is refused, the rest is taken from the defaults.
+ * Pure.
+ */
+import { TIMEOUT_ENDS, type Effect, type OnDeny, type OnTimeout, type Tier } from '../domain/plan';
+import type { Expression } from './cel/engine';
+import { placeOf, type Declared, type DeclaredRow } from './declare';
+import { checkRole, compileSignOffs } from './ladder';
+import type { CompiledRow } from './model';
+import type { FindingCode, Report } from './report';
+import type { DefaultsDocument, RowDocument } from './schema';
+import { parseDuration } from './units';
+import type { Vocabulary } from './vocabulary';
+
+const TAKEOVER_MS = 4 * 3_600_000;
+
+/** Keys that could have no effect on a row that asks nobody. */
+const ASKING = ['ladder', 'sign_offs', 'amount', 'on_timeout', 'meanwhile', 'takeover_within', 'same_person_allowed'] as const;
+
+interface Work {
+  readonly declared: Declared;
+  readonly vocabulary: Vocabulary;
+  readonly row: DeclaredRow;
+  readonly report: Report;
+}
+
+export function compileRow(declared: Declared, vocabulary: Vocabulary, row: DeclaredRow, report: Report): CompiledRow {
+  const work: Work = { declared, vocabulary, row, report };
+  const { doc, at } = row;
+  const defaults = declared.defaults?.doc ?? {};
+  const effect = effectOf(work);
+  const asks = effect === 'approval' || effect === 'escalation';
+  if (!row.isDefault) demandTrigger(work);
+  if (!asks) refuseDecoration(work, effect);
+  const lane = doc.lane ?? defaults.lane ?? '';
+  if (lane === '') need(work, 'missing_lane', 'lane', 'which kind of judgment it is', `lane: ${[...declared.lanes.keys()].slice(0, 3).join(' or ')}`);
+  else if (!declared.lanes.has(lane)) report.error('unknown_lane', placeOf(at, 'lane'), row.id, `There is no lane ${lane}; declare it under lanes, or use one of ${[...declared.lanes.keys()].join(', ')}`);
+  const owner = doc.owner ?? declared.lanes.get(lane)?.owner ?? defaults.owner ?? '';
+  if (owner === '') need(work, 'missing_owner', 'owner', 'which role answers for this rule', 'owner: finance_manager');
+  else checkRole(owner, placeOf(at, doc.owner === undefined ? 'id' : 'owner'), row.id, report);
+  const tier = asks ? tierOf(work) : 'none';
+  if (asks) demandAnswers(work);
+  if (effect !== 'allow' && (doc.on_deny ?? defaults.on_deny) === undefined) need(work, 'missing_on_deny', 'on_deny', 'what the agent does on no', 'on_deny: { path: log the reason and end the run }');
+  const why = doc.why ?? '';
+  return {
+    id: row.id, effect, lane, owner, tier,
+    when: condition(work, 'when'),
+    unless: condition(work, 'unless'),
+    supersedes: doc.supersedes ?? [],
+    risk: doc.risk ?? defaults.risk ?? 'low',
+    urgency: doc.urgency ?? defaults.urgency ?? 'routine',
+    amount: amountOf(work),
+    signOffs: asks ? compileSignOffs(declared, row, lane, tier, report) : [],
+    meanwhile: asks
+      ? { agent: doc.meanwhile?.agent ?? defaults.meanwhile?.agent ?? 'block', operator: doc.meanwhile?.operator ?? defaults.meanwhile?.operator ?? '' }
+      : { agent: effect === 'block' ? 'block' : 'retry_once', operator: effect === 'block' ? 'nothing: the policy forbids it' : 'nothing: the policy allows it' },
+    evidence: doc.evidence ?? (asks ? (defaults.evidence ?? []) : []),
+    onTimeout: asks ? onTimeoutOf(work, defaults) : { end: 'deny' },
+    onDeny: onDenyOf(doc, defaults),
+    takeoverMs: takeoverOf(work, defaults),
+    samePersonAllowed: doc.same_person_allowed ?? false,
+    provision: doc.provision ?? why,
+    instruction: doc.instruction ?? why,
+    at: placeOf(at, ...(row.isDefault ? [] : ['id'])),
+    ownerAt: placeOf(at, doc.owner === undefined ? 'id' : 'owner'),
+  };
+}
+
+function need({ row, report }: Work, code: FindingCode, key: string, what: string, mend: string): void {
+  const place = placeOf(row.at, ...(row.isDefault ? [] : ['id']));
+  report.error(code, place, row.id, `${row.isDefault ? 'The default row' : `The row ${row.id}`} does not say ${what} (${key}); add ${mend}`);
+}
+
+function effectOf({ row, report, declared }: Work): Effect {
+  const { doc, at, id } = row;
+  if (doc.effect === 'block') {
+    if (doc.kind) report.error('contradiction', placeOf(at, 'kind'), id, 'A row either blocks or asks; remove effect: block or kind:');
+    return 'block';
+  }
+  if (doc.tier === 'none') {
+    if (doc.kind) report.error('contradiction', placeOf(at, 'kind'), id, 'Tier none allows without asking anybody; remove kind:, or choose another tier');
+    return 'allow';
+  }
+  if (declared.defaults?.doc.tier === 'none' && doc.tier === undefined) {
+    report.error('contradiction', placeOf(declared.defaults.at, 'tier'), id, 'Tier none as a default would allow every row that says nothing; say tier: none in the rows that allow');
+  }
+  return doc.kind ?? 'approval';
+}
+
+function demandTrigger(work: Work): void {
+  const { doc } = work.row;
+  if (doc.when === undefined) need(work, 'missing_trigger', 'when', 'when it holds', 'when: action.params.amount > usd(250)');
+  const { match = [], no_match: noMatch = [] } = doc.examples ?? {};
+  if (match.length === 0 || noMatch.length === 0) {
+    const which = match.length === 0 && noMatch.length === 0 ? 'a request that matches and one that does not' : match.length === 0 ? 'a request that matches' : 'a request that does not match';
+    need(work, 'missing_examples', 'examples', `by example what it means: ${which} is missing`, 'examples: with match: and no_match:');
+  }
+}
+
+function refuseDecoration({ row, report }: Work, effect: Effect): void {
+  const keys = effect === 'block' ? [...ASKING, 'tier', 'evidence'] : [...ASKING, 'on_deny'];
+  for (const key of keys) {
+    if (Object.hasOwn(row.doc, key)) {
+      report.error('decorative_key', row.at.source.keyAt([...row.at.base, key]), row.id, `A row that ${effect === 'block' ? 'blocks' : 'allows'} asks nobody, so ${key}: has no effect; remove it`);
+    }
+  }
+}
+
+function tierOf(work: Work): Tier {
+  const tier = work.row.doc.tier ?? work.declared.defaults?.doc.tier;
+  if (tier === undefined) need(work, 'missing_tier', 'tier', 'how strong the yes has to be', 'tier: lightweight, strong or dual');
+  return tier ?? 'strong';
+}
+
+/** What an agent, an operator and an approver have to know of a row that asks. */
+function demandAnswers(work: Work): void {
+  const { doc } = work.row;
+  const defaults = work.declared.defaults?.doc ?? {};
+  if ((doc.risk ?? defaults.risk) === undefined) need(work, 'missing_risk', 'risk', 'how much is at stake', 'risk: low, medium, high or critical');
+  if ((doc.urgency ?? defaults.urgency) === undefined) need(work, 'missing_urgency', 'urgency', 'how urgent it is', 'urgency: routine, soon, urgent or immediate');
+  if ((doc.meanwhile?.agent ?? defaults.meanwhile?.agent) === undefined) need(work, 'missing_meanwhile_agent', 'meanwhile.agent', 'what the agent does while it waits', 'meanwhile: { agent: freeze_decision, operator: … }');
+  if ((doc.meanwhile?.operator ?? defaults.meanwhile?.operator) === undefined) need(work, 'missing_meanwhile_operator', 'meanwhile.operator', 'what the operator does first', 'meanwhile: { agent: …, operator: check the queue }');
+  if ((doc.evidence ?? defaults.evidence) === undefined) need(work, 'missing_evidence', 'evidence', 'what has to be attached', 'evidence: [invoice], or evidence: [] when nothing has to be');
+}
+
+function condition({ row, vocabulary, report }: Work, key: 'when' | 'unless'): Expression | null {
+  const text = row.doc[key];
+  if (text === undefined) return null;
+  const compiled = vocabulary.engine.compile(text, 'bool');
+  for (const problem of compiled.problems) report.error(problem.code, row.at.source.within([...row.at.base, key], problem.offset), row.id, problem.message);
+  return compiled.expression;
+}
+
+function amountOf({ row, vocabulary, report }: Work): Expression | null {
+  if (row.doc.amount === undefined) return null;
+  const compiled = vocabulary.engine.compile(row.doc.amount, 'Money');
+  for (const problem of compiled.problems) report.error(problem.code, row.at.source.within([...row.at.base, 'amount'], problem.offset), row.id, problem.message);
+  return compiled.expression;
+}
+
+const notice = (n: { subject: string; text: string } | undefined): { tellCustomer?: { subject: string; text: string } } => (n ? { tellCustomer: n } : {});
+
+function onTimeoutOf(work: Work, defaults: DefaultsDocument): OnTimeout {
+  const { row, report } = work;
+  const own = row.doc.on_timeout;
+  const doc = own ?? defaults.on_timeout;
+  const at = own ? row.at : (work.declared.defaults?.at ?? row.at);
+  if (doc === undefined) {
+    need(work, 'missing_on_timeout', 'on_timeout', 'what happens when nobody answers', `on_timeout: { end: ${TIMEOUT_ENDS.join(' | ')} }`);
+    return { end: 'deny' };
+  }
+  const place = (...path: string[]) => placeOf(at, 'on_timeout', ...path);
+  if (doc.end === undefined) report.error('missing_terminal_outcome', place(), row.id, `on_timeout does not say how it ends; add end: ${TIMEOUT_ENDS.join(' | ')}`);
+  const end = doc.end ?? 'deny';
+  if ((end === 'hold') !== (doc.hold !== undefined)) {
+    report.error('contradiction', place('hold'), row.id, end === 'hold' ? 'To hold, say whom to page and for how long: hold: { role, for: 4h, then: expire }' : `hold: has no effect when the end is ${end}; remove it, or say end: hold`);
+  }
+  if ((end === 'safe_alternative') !== (doc.alternative !== undefined)) {
+    report.error('contradiction', place('alternative'), row.id, end === 'safe_alternative' ? 'Say what the agent does instead: alternative: { type, params, summary }' : `alternative: has no effect when the end is ${end}; remove it, or say end: safe_alternative`);
+  }
+  if (doc.alternative && !work.declared.actions.has(doc.alternative.type)) {
+    report.error('unknown_action_type', place('alternative', 'type'), row.id, `There is no action ${doc.alternative.type}; the alternative is one of ${[...work.declared.actions.keys()].join(', ')}`);
+  }
+  const forMs = doc.hold ? parseDuration(doc.hold.for) : undefined;
+  if (doc.hold && forMs === undefined) report.error('bad_duration', place('hold', 'for'), row.id, `${doc.hold.for} is no duration; write for example 4h`);
+  if (doc.hold) checkRole(doc.hold.role, place('hold', 'role'), row.id, report);
+  if (doc.ticket) checkRole(doc.ticket.owner, place('ticket', 'owner'), row.id, report);
+  return {
+    end,
+    ...(doc.hold ? { hold: { role: doc.hold.role, forMs: forMs ?? 1000, then: doc.hold.then } } : {}),
+    ...(doc.alternative ? { alternative: doc.alternative as NonNullable<OnTimeout['alternative']> } : {}),
+    ...(doc.ticket ? { ticket: doc.ticket } : {}),
+    ...notice(doc.tell_customer),
+  };
+}
+
+function onDenyOf(doc: RowDocument, defaults: DefaultsDocument): OnDeny {
+  const said = doc.on_deny ?? defaults.on_deny;
+  return said ? { path: said.path, tellRequester: said.tell_requester, ...notice(said.tell_customer) } : { path: 'end the run', tellRequester: false };
+}
+
+function takeoverOf({ row, report, declared }: Work, defaults: DefaultsDocument): number {
+  const text = row.doc.takeover_within ?? defaults.takeover_within;
+  if (text === undefined) return TAKEOVER_MS;
+  const at = row.doc.takeover_within === undefined ? (declared.defaults?.at ?? row.at) : row.at;
+  const duration = parseDuration(text);
+  if (duration === undefined) report.error('bad_duration', placeOf(at, 'takeover_within'), row.id, `${text} is no duration; write for example 4h`);
+  return duration ?? TAKEOVER_MS;
+}

@@ -1,0 +1,129 @@
+/**
+ * The shape of a policy file. Shape only: which keys there are and what kind of value each takes; what a row must have is checked
+ * later, where the message can say why it matters. Strict: an unknown key is refused, nothing is decorative.
+ * Pure: imports zod.
+ */
+import { z } from 'zod';
+import { MEANWHILE, TIERS, TIMEOUT_ENDS } from '../domain/plan';
+
+export const RISKS = ['low', 'medium', 'high', 'critical'] as const;
+export const URGENCIES = ['routine', 'soon', 'urgent', 'immediate'] as const;
+
+const text = (max: number) => z.string().trim().min(1).max(max);
+const id = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'use lower-case letters, digits and _');
+const actionType = z.string().regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/, 'use dotted lower-case words, such as refund.issue');
+/** A role by its place, not yet by its form: that a person stands there gets a finding of its own. */
+const role = text(100);
+
+const notice = z.strictObject({ subject: text(200), text: text(4000) });
+
+const level = z.strictObject({
+  name: text(100).optional(),
+  role,
+  within: text(20).optional(),
+  channels: z.array(text(100)).max(10).optional(),
+  reminders: z.array(z.number()).max(5).optional(),
+});
+const ladder = z.array(level).min(1).max(10);
+
+const signOff = z.strictObject({
+  lane: id.optional(),
+  role: role.optional(),
+  quorum: z.int().min(1).max(10).optional(),
+  ladder: ladder.optional(),
+  only: z.literal('above_authority').optional(),
+});
+
+const meanwhile = z.strictObject({ agent: z.enum(MEANWHILE).optional(), operator: text(500).optional() });
+
+const onTimeout = z.strictObject({
+  end: z.enum(TIMEOUT_ENDS).optional(),
+  hold: z.strictObject({ role, for: text(20), then: z.enum(['expire', 'deny']) }).optional(),
+  alternative: z.strictObject({ type: actionType, params: z.record(z.string(), z.json()).default({}), summary: text(300) }).optional(),
+  ticket: z.strictObject({ queue: text(100), owner: role, title: text(200) }).optional(),
+  tell_customer: notice.optional(),
+});
+
+const onDeny = z.strictObject({ path: text(500), tell_requester: z.boolean().default(false), tell_customer: notice.optional() });
+
+const example = z.strictObject({
+  action: z.strictObject({
+    type: text(100),
+    params: z.record(z.string(), z.json()).default({}),
+    system: text(100).optional(),
+    reversibility: z.enum(['easy', 'hard', 'none']).optional(),
+    audience: z.strictObject({ reach: z.enum(['internal', 'one_customer', 'many', 'public']).optional(), count: z.int().min(0).optional() }).optional(),
+    data: z.array(text(100)).optional(),
+  }),
+  facts: z.record(z.string(), z.json()).default({}),
+  evidence: z.array(text(100)).default([]),
+  requester: z.strictObject({ agent: text(200).optional(), run: text(200).optional(), on_behalf_of: text(200).optional() }).default({}),
+  tenant: text(100).optional(),
+});
+
+/** What a row may inherit from `defaults`. */
+const inherited = {
+  lane: id.optional(),
+  owner: role.optional(),
+  tier: z.enum(TIERS).optional(),
+  risk: z.enum(RISKS).optional(),
+  urgency: z.enum(URGENCIES).optional(),
+  meanwhile: meanwhile.optional(),
+  evidence: z.array(id).max(30).optional(),
+  on_timeout: onTimeout.optional(),
+  on_deny: onDeny.optional(),
+  takeover_within: text(20).optional(),
+};
+
+const body = {
+  ...inherited,
+  why: text(1000).optional(),
+  kind: z.enum(['approval', 'escalation']).optional(),
+  effect: z.literal('block').optional(),
+  amount: text(1000).optional(),
+  ladder: ladder.optional(),
+  sign_offs: z.array(signOff).min(1).max(10).optional(),
+  same_person_allowed: z.boolean().optional(),
+  provision: text(4000).optional(),
+  instruction: text(4000).optional(),
+};
+
+export const RowSchema = z.strictObject({
+  id,
+  ...body,
+  when: z.string().min(1).max(100_000).optional(),
+  unless: z.string().min(1).max(100_000).optional(),
+  supersedes: z.array(id).max(100).optional(),
+  examples: z.strictObject({ match: z.array(example).max(50).default([]), no_match: z.array(example).max(50).default([]) }).optional(),
+});
+
+export const FileSchema = z.strictObject({
+  name: text(100).optional(),
+  version: text(100).optional(),
+  about: text(4000).optional(),
+  lanes: z.record(id, z.strictObject({ about: text(500).optional(), owner: role.optional(), ladder: ladder.optional() })).optional(),
+  authority: z.record(id, z.strictObject({ up_to: text(40) })).optional(),
+  actions: z.record(actionType, z.strictObject({ about: text(500).optional(), params: z.record(id, text(1000)).default({}) })).optional(),
+  facts: z
+    .record(
+      id,
+      z.strictObject({
+        about: text(500).optional(),
+        type: text(1000),
+        source: z.enum(['action', 'agent', 'provider', 'record']),
+        value: text(1000).optional(),
+        required_for: z.array(text(100)).optional(),
+      }),
+    )
+    .optional(),
+  defaults: z.strictObject(inherited).optional(),
+  default: z.strictObject(body).optional(),
+  rows: z.array(RowSchema).max(1000).optional(),
+});
+
+export type PolicyDocument = z.output<typeof FileSchema>;
+export type RowDocument = z.output<typeof RowSchema>;
+export type DefaultsDocument = NonNullable<PolicyDocument['defaults']>;
+export type LevelDocument = z.output<typeof level>;
+export type SignOffDocument = z.output<typeof signOff>;
+export type ExampleDocument = z.output<typeof example>;

@@ -1,0 +1,79 @@
+/**
+ * The small notations of a policy: money (`1000.00 USD`), durations (`30m`, `1h30m`) and types (`enum[gold, silver]`).
+ * Pure: imports domain/money. Each parser answers undefined for what it cannot read; the caller knows the place to name.
+ */
+import { decimalsOf, type Money } from '../domain/money';
+
+/** Exact: more decimal places than the currency has are not rounded but refused. */
+export function parseMoney(text: string): Money | undefined {
+  const match = /^(-?)(\d{1,15})(?:\.(\d{1,6}))? ([A-Z]{3})$/.exec(text.trim());
+  if (!match) return undefined;
+  const [, sign = '', whole = '', fraction = '', currency = ''] = match;
+  const minor = minorUnits(sign, whole, fraction, decimalsOf(currency));
+  return minor === undefined ? undefined : { minor, currency };
+}
+
+function minorUnits(sign: string, whole: string, fraction: string, places: number): number | undefined {
+  if (fraction.length > places && /[^0]/.test(fraction.slice(places))) return undefined;
+  const minor = Number(whole + fraction.slice(0, places).padEnd(places, '0'));
+  if (!Number.isSafeInteger(minor)) return undefined;
+  return sign === '-' && minor !== 0 ? -minor : minor;
+}
+
+/** Minor units of a decimal number, read from its shortest decimal form and never multiplied as a float. */
+export function minorOf(value: number, currency: string): number | undefined {
+  const match = /^(-?)(\d+)(?:\.(\d+))?$/.exec(String(value));
+  return match ? minorUnits(match[1] ?? '', match[2] ?? '', match[3] ?? '', decimalsOf(currency)) : undefined;
+}
+
+const UNIT_MS = { d: 86_400_000, h: 3_600_000, m: 60_000, s: 1000 } as const;
+
+/** Milliseconds; at least one second. A day is 24 hours of elapsed time. */
+export function parseDuration(text: string): number | undefined {
+  const match = /^(?:(\d{1,4})d)?(?:(\d{1,5})h)?(?:(\d{1,6})m)?(?:(\d{1,7})s)?$/.exec(text.trim());
+  if (!match || text.trim() === '') return undefined;
+  const [, d = '0', h = '0', m = '0', s = '0'] = match;
+  const total = Number(d) * UNIT_MS.d + Number(h) * UNIT_MS.h + Number(m) * UNIT_MS.m + Number(s) * UNIT_MS.s;
+  return total >= 1000 ? total : undefined;
+}
+
+/** The type of a param or fact. `any` is carried, shown and digested, but no condition can read it. */
+export type FieldType =
+  | { readonly kind: 'string' | 'int' | 'double' | 'bool' | 'money' | 'any' }
+  | { readonly kind: 'enum'; readonly values: readonly string[] }
+  | { readonly kind: 'list' };
+
+export interface Field {
+  readonly type: FieldType;
+  readonly optional: boolean;
+}
+
+/** How a type is written, for messages. */
+export function typeName(type: FieldType): string {
+  switch (type.kind) {
+    case 'enum':
+      return `enum[${type.values.join(', ')}]`;
+    case 'list':
+      return 'list<string>';
+    default:
+      return type.kind;
+  }
+}
+
+export const TYPE_HELP = 'string, int, double, bool, money, any, enum[a, b] or list<string>, with ? behind it when it may be left out';
+
+/** `money`, `string?`, `enum[gold, silver]`, `list<string>`. */
+export function parseType(text: string): Field | undefined {
+  const trimmed = text.trim();
+  const optional = trimmed.endsWith('?');
+  const name = optional ? trimmed.slice(0, -1).trim() : trimmed;
+  switch (name) {
+    case 'string': case 'int': case 'double': case 'bool': case 'money': case 'any':
+      return { type: { kind: name }, optional };
+    case 'list<string>':
+      return { type: { kind: 'list' }, optional };
+  }
+  const values = /^enum\[([^[\]]+)\]$/.exec(name)?.[1]?.split(',').map((v) => v.trim());
+  if (!values || values.some((v) => v === '') || new Set(values).size !== values.length) return undefined;
+  return { type: { kind: 'enum', values }, optional };
+}

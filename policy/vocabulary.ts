@@ -1,0 +1,61 @@
+/**
+ * What conditions of this policy may name: the declared params and facts beside the names every policy has.
+ * Pure. Params of all actions share one type per name, so that a condition can be type-checked once.
+ */
+import { createEngine, type Engine } from './cel/engine';
+import { builtinNames, celType, type Names } from './cel/names';
+import { placeOf, type Declared } from './declare';
+import type { CompiledFact } from './model';
+import type { Report } from './report';
+import { typeName, type FieldType } from './units';
+
+export interface Vocabulary {
+  readonly names: Names;
+  readonly engine: Engine;
+  readonly facts: { readonly [name: string]: CompiledFact };
+}
+
+export function vocabularyOf(declared: Declared, report: Report): Vocabulary {
+  const names = new Map<string, FieldType>(builtinNames([...declared.actions.keys()]));
+  for (const [type, { params }] of declared.actions) {
+    for (const [name, { type: field }] of params) {
+      const path = `action.params.${name}`;
+      const before = names.get(path);
+      const merged = before ? merge(before, field) : field;
+      if (merged) names.set(path, merged);
+      else report.error('conflicting_param', declared.at, null, `${name} of ${type} is ${typeName(field)}, but ${before ? typeName(before) : ''} in another action; one name has one type: rename one of the two`);
+    }
+  }
+  const withoutFacts = createEngine(names);
+  const facts: Record<string, CompiledFact> = {};
+  for (const [name, fact] of declared.facts) {
+    const { field, source, value, at } = fact;
+    names.set(`facts.${name}`, field.type);
+    let expression: CompiledFact['value'] = null;
+    if (source === 'action') {
+      if (value === null) report.error('bad_shape', placeOf(at), null, `The fact ${name} is computed from the action but does not say how; add value: with an expression`);
+      else {
+        const compiled = withoutFacts.compile(value, celType(field.type));
+        for (const problem of compiled.problems) report.error(problem.code, at.source.within([...at.base, 'value'], problem.offset), null, `In the fact ${name}: ${problem.message}`);
+        expression = compiled.expression;
+      }
+    } else if (value !== null) {
+      report.error('decorative_key', placeOf(at, 'value'), null, `The fact ${name} comes from source ${source}, so its value is never computed; remove value:, or say source: action`);
+    }
+    if (source === 'provider' || source === 'record') {
+      report.warn('fact_never_given', placeOf(at, 'source'), null, `Nothing gives facts of source ${source} yet: a condition that reads ${name} counts in the strict direction`);
+    }
+    for (const [i, type] of fact.requiredFor.entries()) {
+      if (source !== 'agent') report.error('decorative_key', placeOf(at, 'required_for'), null, `Only a fact of source agent can be required of a request; remove required_for: from ${name}`);
+      else if (!declared.actions.has(type)) report.error('unknown_action_type', placeOf(at, 'required_for', i), null, `There is no action ${type}; it is one of ${[...declared.actions.keys()].join(', ')}`);
+    }
+    facts[name] = { name, type: field.type, source, value: expression, requiredFor: fact.requiredFor };
+  }
+  return { names, engine: createEngine(names), facts };
+}
+
+/** Enums of one name are read as one enum with the values of both. */
+function merge(a: FieldType, b: FieldType): FieldType | undefined {
+  if (a.kind === 'enum' && b.kind === 'enum') return { kind: 'enum', values: [...new Set([...a.values, ...b.values])] };
+  return a.kind === b.kind ? a : undefined;
+}
