@@ -27,6 +27,39 @@ const zones = ['Intl', 'Temporal'].map((name) => ({ name, message: 'Zone and loc
 
 const noNodeImports = { regex: '^(node:.*|assert|async_hooks|buffer|child_process|cluster|crypto|dns|events|fs|http|https|http2|net|os|path|perf_hooks|process|querystring|readline|stream|timers|tls|tty|url|util|v8|vm|worker_threads|zlib)(/.*)?$', message: 'No Node built-ins here.' };
 
+/** What each folder promises beyond the common rules. Exported so that a test can show that every ban bites, without types. */
+export const promises = [
+  {
+    // Pure: the same arguments give the same result, in any process, at any time.
+    files: ['domain/**/*.ts', 'policy/**/*.ts', 'record/**/*.ts'],
+    ignores: ['record/store/**'],
+    rules: {
+      'no-restricted-syntax': ['error', ...impureCalls],
+      'no-restricted-globals': ['error', ...nodeGlobals, ...io, ...timers],
+      'no-restricted-imports': 'off',
+      '@typescript-eslint/no-restricted-imports': ['error', { patterns: [noNodeImports] }],
+    },
+  },
+  {
+    // Replayed: the sandbox makes Date, Math.random and setTimeout deterministic; zones, locales and Node are not there.
+    files: ['workflows/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': ['error', ...zoneCalls],
+      'no-restricted-globals': ['error', ...nodeGlobals, ...io, ...zones],
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          patterns: [noNodeImports],
+          paths: [
+            { name: 'zod', message: 'No zod in workflow code: it is large and validation happens before the workflow starts.' },
+            { name: 'moment-timezone', message: 'Local time is computed in an activity: zone data differs between versions.' },
+          ],
+        },
+      ],
+    },
+  },
+];
+
 export default tseslint.config(
   { ignores: ['node_modules/', 'dist/', 'coverage/', '.countersign/', '**/*.d.ts'] },
   {
@@ -59,35 +92,7 @@ export default tseslint.config(
       'no-restricted-properties': ['error', { object: 'Object', property: 'setPrototypeOf', message: 'Prototypes are not changed.' }],
     },
   },
-  {
-    // Pure: the same arguments give the same result, in any process, at any time.
-    files: ['domain/**/*.ts', 'policy/**/*.ts', 'record/**/*.ts'],
-    ignores: ['record/store/**'],
-    rules: {
-      'no-restricted-syntax': ['error', ...impureCalls],
-      'no-restricted-globals': ['error', ...nodeGlobals, ...io, ...timers],
-      'no-restricted-imports': 'off',
-      '@typescript-eslint/no-restricted-imports': ['error', { patterns: [noNodeImports] }],
-    },
-  },
-  {
-    // Replayed: the sandbox makes Date, Math.random and setTimeout deterministic; zones, locales and Node are not there.
-    files: ['workflows/**/*.ts'],
-    rules: {
-      'no-restricted-syntax': ['error', ...zoneCalls],
-      'no-restricted-globals': ['error', ...nodeGlobals, ...io, ...zones],
-      '@typescript-eslint/no-restricted-imports': [
-        'error',
-        {
-          patterns: [noNodeImports],
-          paths: [
-            { name: 'zod', message: 'No zod in workflow code: it is large and validation happens before the workflow starts.' },
-            { name: 'moment-timezone', message: 'Local time is computed in an activity: zone data differs between versions.' },
-          ],
-        },
-      ],
-    },
-  },
+  ...promises,
   {
     // Jest's matchers and hand-parsed JSON: checked by the assertion itself, which the type checker cannot see.
     files: ['test/**/*.ts'],
