@@ -18,6 +18,15 @@ const messageOf = (label: Label, value: Json): Uint8Array => concat(utf8(label),
 /** Ed25519 over the labelled value, base64url without padding. */
 export const sign = (key: KeyPair, label: Label, value: Json): string => base64url(ed25519.sign(messageOf(label, value), key.privateKey));
 
+/** Nobody signed what has no canonical form. */
+function messageOrNull(label: Label, value: Json): Uint8Array | null {
+  try {
+    return messageOf(label, value);
+  } catch {
+    return null;
+  }
+}
+
 export type SignatureVerdict = 'valid' | 'unknown_key' | 'invalid';
 
 /** How raw bytes are checked; a process that has a faster Ed25519 may bring it. */
@@ -37,7 +46,8 @@ export function checkSignature(trusted: PublicKeys, keyId: string, label: Label,
   const publicKey = Object.hasOwn(trusted, keyId) ? trusted[keyId] : undefined;
   if (!publicKey) return 'unknown_key';
   const bytes = unbase64url(signature);
-  return bytes?.length === 64 && raw(bytes, messageOf(label, value), publicKey) ? 'valid' : 'invalid';
+  const message = messageOrNull(label, value);
+  return message && bytes?.length === 64 && raw(bytes, message, publicKey) ? 'valid' : 'invalid';
 }
 
 /** The same as yes or no. */

@@ -1,0 +1,26 @@
+/**
+ * The same Ed25519 check as the pure one, by Node's own library, which is many times faster: for whoever verifies a whole store.
+ */
+import { createPublicKey, verify, type KeyObject } from 'node:crypto';
+import { base64url, hex } from '../hash';
+import type { RawVerify } from '../signing';
+
+const keys = new Map<string, KeyObject>();
+
+function keyOf(publicKey: Uint8Array): KeyObject {
+  const id = hex(publicKey);
+  const known = keys.get(id);
+  if (known) return known;
+  const made = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: base64url(publicKey) }, format: 'jwk' });
+  // A handful of keys in practice; hostile exports do not choose them, because only trusted keys come here.
+  keys.set(id, made);
+  return made;
+}
+
+export const nativeVerify: RawVerify = (signature, message, publicKey) => {
+  try {
+    return verify(null, message, keyOf(publicKey), signature);
+  } catch {
+    return false;
+  }
+};
