@@ -1,0 +1,47 @@
+/**
+ * Builds the pinned Temporal server with Go, telling how far it is.
+ * Must not know where the result is kept.
+ */
+import type { Progress } from './cache';
+import { EngineError } from './errors';
+import { run, withTicks } from './run';
+
+const PACKAGE = 'github.com/temporalio/cli/cmd/temporal';
+/** Seven minutes on two cores from nothing; a slow laptop on a slow line gets six times that. */
+const BOUND_MS = 45 * 60_000;
+
+export interface BuildEngine {
+  readonly go: string;
+  /** The directory of the pinned go.mod. */
+  readonly module: string;
+  readonly target: string;
+  readonly env: NodeJS.ProcessEnv;
+  readonly onProgress: Progress;
+}
+
+export async function buildEngine({ go, module, target, env, onProgress }: BuildEngine): Promise<void> {
+  let modules = 0;
+  let packages = 0;
+  const onLine = (line: string): void => {
+    if (line.startsWith('go: downloading ')) modules += 1;
+    else if (/^[\w./-]+$/.test(line)) packages += 1;
+  };
+  onProgress('building the Temporal server from its pinned source: once per user, some minutes');
+  const { code, output } = await withTicks(
+    (seconds) => onProgress(`building the Temporal server: ${packages} packages compiled, ${modules} modules fetched (${seconds} s)`),
+    () =>
+      run(go, ['build', '-v', '-mod=readonly', '-buildvcs=false', '-o', target, PACKAGE], {
+        cwd: module,
+        env: { ...env, GOWORK: 'off' },
+        timeoutMs: BOUND_MS,
+        onLine,
+      }),
+  );
+  if (code !== 0) {
+    const said = output.trim().split('\n').at(-1) ?? '';
+    throw new EngineError(
+      'engine_build_failed',
+      `The Temporal server did not build in ${module} (${said}): see that Go is current and its module proxy can be reached, or set TEMPORAL_ADDRESS to a server that runs.`,
+    );
+  }
+}

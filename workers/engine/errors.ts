@@ -1,0 +1,36 @@
+/**
+ * The one error of the engine launcher: a sentence for the person at the terminal and a stable code for programs.
+ * Must not import anything.
+ */
+export type EngineErrorCode =
+  /** No server given, none on PATH, no download, no Go. */
+  | 'engine_unavailable'
+  /** Go is here, but the pinned module did not build. */
+  | 'engine_build_failed'
+  | 'port_in_use'
+  /** The server was started and died, or never answered. */
+  | 'engine_failed'
+  /** The server named by TEMPORAL_ADDRESS does not answer. */
+  | 'engine_unreachable'
+  | 'search_attributes_missing'
+  | 'search_attributes_failed'
+  /** No download of the time-skipping server, and no Java or no Maven. */
+  | 'time_skipping_unavailable'
+  | 'time_skipping_failed'
+  /** The per-user cache cannot be written. */
+  | 'cache_unusable';
+
+export class EngineError extends Error {
+  override readonly name = 'EngineError';
+
+  constructor(
+    readonly code: EngineErrorCode,
+    message: string,
+    options?: { readonly cause?: unknown },
+  ) {
+    super(message, options);
+  }
+}
+
+/** What a thrown thing says, in one line. */
+export const sayCause = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? '';

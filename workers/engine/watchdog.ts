@@ -1,0 +1,25 @@
+/**
+ * Ends a process when this one dies, however it dies: a shell that waits for the end of a pipe which only we hold open.
+ * Servers run in a process group of their own, so that Ctrl-C reaches us first; without this, kill -9 would leave them behind.
+ */
+import { spawn } from 'node:child_process';
+
+const SCRIPT = 'cat <&3 >/dev/null; kill -TERM "$1" 2>/dev/null; sleep 5; kill -KILL "$1" 2>/dev/null';
+
+/** Returns how to call the watchdog off; do so once the process has ended, before its pid can be given to another. */
+export function endWithUs(pid: number): () => void {
+  const dog = spawn('/bin/sh', ['-c', SCRIPT, 'watchdog', String(pid)], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
+  // Nothing to do without it: the process is still stopped in the orderly case.
+  dog.once('error', () => undefined);
+  dog.unref();
+  const pipe = dog.stdio[3];
+  if (pipe && 'unref' in pipe && typeof pipe.unref === 'function') pipe.unref();
+  return () => {
+    if (dog.pid === undefined || dog.exitCode !== null || dog.signalCode !== null) return;
+    try {
+      process.kill(-dog.pid, 'SIGKILL');
+    } catch {
+      // Gone already.
+    }
+  };
+}
