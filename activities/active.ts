@@ -38,7 +38,7 @@ export function createActive(): Active {
       const known = directories.get(stored.hash);
       if (known) return known;
       const { directory } = parseDirectory(stored.text, 'directory.yaml');
-      return directory ? keep(directories, stored.hash, directory) : null;
+      return directory ? keep(directories, stored.hash, { ...directory, hash: stored.hash }) : null;
     },
   };
 }

@@ -81,7 +81,8 @@ function isMoot(owed: Owed, state: ApprovalState): boolean {
 
 async function carryOut(deps: AttemptDeps, submitted: Submitted, state: ApprovalState, { id, owed }: OwedState, directory: Directory): Promise<Tried> {
   const { tenant, approvalId, packet, body } = submitted;
-  const mail = { approvalId, owedId: id, tenant, packet };
+  const about = { approvalId, owedId: id, tenant };
+  const mail = { ...about, packet };
   const person = (personId: string): { name: string; email: string } | null => personOf(directory, personId) ?? null;
   const gone = (who: string): Tried => ({ status: 'failed_for_good', detail: `${who} has no address in the directory any more`, to: who });
   switch (owed.kind) {
@@ -102,7 +103,8 @@ async function carryOut(deps: AttemptDeps, submitted: Submitted, state: Approval
     case 'tell_customer': {
       const { customer } = body;
       if (!customer?.email) return { status: 'failed_for_good', detail: 'The request names no address of the customer', to: 'the customer' };
-      const sent = await deps.email.send({ ...mail, to: { name: customer.name ?? '', email: customer.email }, kind: owed.kind, subject: owed.subject, text: owed.text });
+      const to = { name: customer.name ?? '', email: customer.email };
+      const sent = await deps.email.send({ ...about, to, kind: owed.kind, subject: owed.subject, text: owed.text, packet: { case: packet.case } });
       return { to: customer.email, ...sent };
     }
     case 'open_ticket': {

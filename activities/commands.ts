@@ -22,12 +22,14 @@ export interface IssueInput {
   readonly packetDigest: string | null;
   readonly signedInAt: Instant;
   readonly ttlMs?: number;
+  /** The domain's now; the clock's unless told (under time skipping the engine knows it). */
+  readonly now?: Instant;
 }
 
 /** Stores a command with its signature; a repetition under the same id keeps the first. Returns what is stored. */
 export async function issueCommand(deps: Deps, input: IssueInput): Promise<CommandBody> {
   const { tenant, approvalId, commandId, person, move, packetDigest, signedInAt } = input;
-  const issuedAt = deps.clock.now({ database: await databaseTime(deps.db), workflowTime: null });
+  const issuedAt = input.now ?? deps.clock.now({ database: await databaseTime(deps.db), workflowTime: null });
   const expiresAt = after(issuedAt, (input.ttlMs ?? COMMAND_TTL_MS) * deps.clock.scale);
   const body: CommandBody = { v: 1, tenant, approvalId, commandId, person, move, packetDigest, signedInAt, issuedAt, expiresAt };
   await deps.db

@@ -2,9 +2,11 @@
  * The activities that Countersign's worker registers, composed from their factories.
  */
 import type { Client } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import { createAttempt } from '../activities/attempt';
 import { createCallback } from '../activities/callback';
 import type { Core } from '../activities/core';
+import { CommitError } from '../activities/errors';
 import { createEgress } from '../activities/egress';
 import { signalOutcome } from '../activities/engine';
 import { createEmail } from '../activities/notify/email';
@@ -29,10 +31,20 @@ export function createActivities(core: Core, options: WorkerOptions): ApprovalAc
   });
   const grace = options.reconcileGraceMs === undefined ? {} : { graceMs: options.reconcileGraceMs };
   return {
-    commit: core.commit,
-    attempt,
-    resumeAgent: attempt,
+    commit: (input) => final(core.commit(input)),
+    attempt: (input) => final(attempt(input)),
+    resumeAgent: (input) => final(attempt(input)),
     reconcile: createReconcile({ ...deps, active, client: options.client, taskQueue: options.taskQueue, ...grace }),
     close: () => email.close(),
   };
+}
+
+/** What was never submitted will not be there at the next try: the workflow fails at once, and allows nothing. */
+async function final<T>(work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof CommitError && error.code === 'not_submitted') throw ApplicationFailure.nonRetryable(error.message, error.code);
+    throw error;
+  }
 }

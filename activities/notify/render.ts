@@ -1,0 +1,106 @@
+/**
+ * What each message says: one sentence on top (what, how much, until when, what next, whether it can be undone), then all
+ * that the decision is made from. What an agent or a customer wrote stands in its own labelled box.
+ * Pure: imports only from domain and this folder.
+ */
+import type { Instant } from '../../domain/json';
+import type { Packet } from '../../domain/packet';
+import { oneLine, visible } from '../../domain/text';
+import { toHtml, toText, type Block } from './document';
+import type { Message, Rendered } from './message';
+
+/** The page of an approval. Opening it decides nothing, and the link carries no authority. */
+export const approvalUrl = (publicUrl: string, approvalId: string): string => `${publicUrl.replace(/\/+$/, '')}/approvals/${encodeURIComponent(approvalId)}`;
+
+export function render(message: Message, { publicUrl }: { readonly publicUrl: string }): Rendered {
+  const subject = subjectOf(message);
+  const blocks = blocksOf(message, approvalUrl(publicUrl, message.approvalId));
+  return { subject, text: toText(blocks), html: toHtml(subject, blocks) };
+}
+
+function subjectOf(message: Message): string {
+  switch (message.kind) {
+    case 'ask':
+      return `Decision needed: ${summary(message.packet)}`;
+    case 'remind':
+      return `Reminder, decision needed: ${summary(message.packet)}`;
+    case 'page_backup':
+      return `Nobody has decided, you are the backup: ${summary(message.packet)}`;
+    case 'tell_asked':
+      return `No longer needed from you: ${summary(message.packet)}`;
+    case 'tell_requester':
+      return `How it ended: ${summary(message.packet)}`;
+    case 'tell_customer':
+      return oneLine(message.subject);
+  }
+}
+
+function blocksOf(message: Message, url: string): readonly Block[] {
+  switch (message.kind) {
+    case 'ask':
+    case 'remind':
+    case 'page_backup':
+      return [{ type: 'lead', text: request(message) }, { type: 'link', label: 'Open the request to decide', url }, ...contents(message.packet), link(url)];
+    case 'tell_asked':
+    case 'tell_requester':
+      return [{ type: 'lead', text: message.what }, { type: 'paragraph', text: `It was about: ${headline(message.packet)}` }, { type: 'facts', items: [...about(message.packet), policy(message.packet)] }, link(url)];
+    case 'tell_customer':
+      return [{ type: 'paragraph', text: message.text }, ...(message.packet.case === null ? [] : [{ type: 'paragraph', text: `Case: ${oneLine(message.packet.case)}` } as const])];
+  }
+}
+
+function request(message: Extract<Message, { kind: 'ask' | 'remind' | 'page_backup' }>): string {
+  const until = `by ${when(message.dueAt)}`;
+  const silence = `If nobody answers, ${message.next.replace(/[.\s]+$/, '')}.`;
+  switch (message.kind) {
+    case 'ask':
+      return `You are asked as ${message.level} to decide ${until}: ${headline(message.packet)} ${silence}`;
+    case 'remind':
+      return `You have not answered yet as ${message.level}; please decide ${until}: ${headline(message.packet)} ${silence}`;
+    case 'page_backup':
+      return `Everybody who was asked stayed silent; please decide ${until}: ${headline(message.packet)} ${silence}`;
+  }
+}
+
+function contents(packet: Packet): readonly Block[] {
+  const { action } = packet;
+  return [
+    { type: 'list', title: 'Why a person is asked', items: packet.why },
+    ...(packet.provision.length > 0 ? [{ type: 'list', title: 'What the policy says', items: packet.provision } as const] : []),
+    ...(packet.instruction === '' ? [] : [{ type: 'paragraph', text: packet.instruction } as const]),
+    {
+      type: 'facts',
+      items: [
+        ['Action', `${action.type} on ${action.system}`],
+        ...(packet.amount === null ? [] : [['Amount', packet.amount] as const]),
+        ['Can it be undone', UNDO[action.reversibility] ?? action.reversibility],
+        ...about(packet),
+        ['If you deny', packet.onDeny],
+        ['If nobody ever answers', packet.onSilence],
+        policy(packet),
+      ],
+    },
+    { type: 'box', label: 'Written by the agent: why it asks', text: packet.reason },
+    { type: 'box', label: 'Written by the agent: exactly what it will do', text: `${action.summary}\n${JSON.stringify(action.params, null, 2)}` },
+    ...packet.evidence.map(({ title, source, content }): Block => ({ type: 'box', label: `${SOURCE[source] ?? `From ${source}`}: ${oneLine(title)}`, text: content })),
+  ];
+}
+
+const UNDO: Readonly<Record<string, string>> = { easy: 'yes, easily', hard: 'only with effort', none: 'no' };
+const SOURCE: Readonly<Record<string, string>> = { agent: 'Written by the agent', customer: 'Written by the customer', system: 'From a system' };
+
+function about({ requester, customer, case: caseId }: Packet): readonly (readonly [string, string])[] {
+  return [
+    ['Asked by', `agent ${requester.agent}, run ${requester.run}`],
+    ...(requester.onBehalfOf === null ? [] : [['On behalf of', requester.onBehalfOf] as const]),
+    ...(customer === null ? [] : [['Customer', customer.name === null ? customer.id : `${customer.name} (${customer.id})`] as const]),
+    ...(caseId === null ? [] : [['Case', caseId] as const]),
+  ];
+}
+
+const policy = ({ policy: { name, version, hash } }: Packet): readonly [string, string] => ['Policy', `${name}, version ${version} (${hash.slice(0, 12)})`];
+const link = (url: string): Block => ({ type: 'link', label: 'The request and its history', url });
+const headline = (packet: Packet): string => visible(packet.headline);
+const summary = (packet: Packet): string => oneLine(packet.action.summary, 120);
+/** Minutes are enough to plan a day by; UTC, said so, until people have zones. */
+const when = (at: Instant): string => `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;
