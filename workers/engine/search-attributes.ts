@@ -23,16 +23,31 @@ const WIRE: Record<AttributeType, temporal.api.enums.v1.IndexedValueType> = {
   Datetime: temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
 };
 
+/** How to reach a server that is not our own. */
+export interface Access {
+  readonly tls: boolean;
+  readonly apiKey: string | null;
+}
+
+const OPEN: Access = { tls: false, apiKey: null };
+
+/** TEMPORAL_TLS and TEMPORAL_API_KEY; a key implies TLS. */
+export function accessFrom(env: NodeJS.ProcessEnv): Access {
+  const apiKey = env['TEMPORAL_API_KEY'] || null;
+  const tls = env['TEMPORAL_TLS'] || String(apiKey !== null);
+  return { tls: tls === 'true' || tls === '1', apiKey };
+}
+
 export interface AttributeFindings {
   readonly missing: readonly string[];
   /** Registered under our name with another type. */
   readonly mistyped: readonly string[];
 }
 
-async function connected<T>(address: string, use: (connection: Connection) => Promise<T>): Promise<T> {
+async function connected<T>(address: string, access: Access, use: (connection: Connection) => Promise<T>): Promise<T> {
   let connection: Connection;
   try {
-    connection = await Connection.connect({ address, connectTimeout: '5s' });
+    connection = await Connection.connect({ address, connectTimeout: '5s', tls: access.tls, ...(access.apiKey === null ? {} : { apiKey: access.apiKey }) });
   } catch (cause) {
     throw new EngineError('engine_unreachable', `No Temporal server answers at ${address}: start one there, or set TEMPORAL_ADDRESS to where one runs.`, {
       cause,
@@ -65,8 +80,8 @@ const refuseMistyped = (namespace: string, names: readonly string[]): never => {
 };
 
 /** Adds what is missing. Safe to repeat, and for two programs to do at once. */
-export async function registerSearchAttributes(address: string, namespace: string): Promise<void> {
-  await connected(address, async (connection) => {
+export async function registerSearchAttributes(address: string, namespace: string, access: Access = OPEN): Promise<void> {
+  await connected(address, access, async (connection) => {
     const before = await find(connection, namespace);
     if (before.mistyped.length > 0) refuseMistyped(namespace, before.mistyped);
     if (before.missing.length === 0) return;
@@ -91,8 +106,8 @@ export async function registerSearchAttributes(address: string, namespace: strin
 }
 
 /** Refuses with one sentence unless every attribute is there with its type. Called by the worker before it polls. */
-export async function checkSearchAttributes(address: string, namespace: string): Promise<void> {
-  await connected(address, async (connection) => {
+export async function checkSearchAttributes(address: string, namespace: string, access: Access = OPEN): Promise<void> {
+  await connected(address, access, async (connection) => {
     const { missing, mistyped } = await find(connection, namespace);
     if (mistyped.length > 0) refuseMistyped(namespace, mistyped);
     if (missing.length > 0) {

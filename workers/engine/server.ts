@@ -9,7 +9,7 @@ import { findEngine, type EngineOrigin } from './binary';
 import type { Progress } from './cache';
 import { EngineError } from './errors';
 import { assertPortFree, freePort, portInUse } from './port';
-import { registerSearchAttributes, SEARCH_ATTRIBUTES } from './search-attributes';
+import { accessFrom, registerSearchAttributes, SEARCH_ATTRIBUTES } from './search-attributes';
 import { endWithUs } from './watchdog';
 
 export interface StartEngine {
@@ -51,7 +51,7 @@ export async function startEngine(options: StartEngine = {}): Promise<Engine> {
   const namespace = options.namespace ?? env['TEMPORAL_NAMESPACE'] ?? 'default';
   const given = env['TEMPORAL_ADDRESS'];
   if (given !== undefined && given !== '') {
-    await registerSearchAttributes(given, namespace);
+    await registerSearchAttributes(given, namespace, accessFrom(env));
     return { address: given, namespace, uiUrl: null, pid: null, origin: 'given', settings: [], stop: () => Promise.resolve() };
   }
   const onProgress = options.onProgress ?? (() => undefined);
