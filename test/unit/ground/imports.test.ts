@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 
@@ -28,7 +29,7 @@ async function cruise(cwd: string): Promise<Cruise> {
   const stdout = await new Promise<string>((done, fail) => {
     execFile(process.execPath, [bin, '--no-progress', '--config', CONFIG, '--output-type', 'json', ...folders], { cwd, maxBuffer: 256 * 1024 * 1024 }, (error, out) => {
       // A violation makes it exit with their number; no output means that it did not run.
-      if (error && out === '') fail(error);
+      if (error && out === '') fail(new Error('the cruiser did not run', { cause: error }));
       else done(out);
     });
   });
@@ -36,7 +37,7 @@ async function cruise(cwd: string): Promise<Cruise> {
 }
 
 const sentence = ({ rule, from, to }: Violation): string => `${rule.name}: ${from} imports ${to}`;
-const rulesOf = (config: string): string[] => (require(config) as { forbidden: { name: string }[] }).forbidden.map((rule) => rule.name).sort();
+const rulesOf = (config: string): string[] => (createRequire(__filename)(config) as { forbidden: { name: string }[] }).forbidden.map((rule) => rule.name).sort();
 
 /** Each rule, and files that break it: `file: what it imports`. */
 const BROKEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {

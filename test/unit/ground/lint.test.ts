@@ -27,7 +27,7 @@ process.stdout.write(JSON.stringify(new Linter({ cwd: process.cwd() }).verify(te
 function lint(asFile: string, text: string): Promise<readonly Finding[]> {
   return new Promise((done, fail) => {
     execFile(process.execPath, ['--input-type=module', '-e', SCRIPT, JSON.stringify([asFile, text])], { cwd: ROOT }, (error, stdout) => {
-      if (error) fail(error);
+      if (error) fail(new Error('the linter did not run', { cause: error }));
       else done(JSON.parse(stdout) as readonly Finding[]);
     });
   });
