@@ -40,7 +40,7 @@ export interface Declared {
   readonly at: Place;
   readonly lanes: ReadonlyMap<string, { readonly owner: string | null; readonly ladder: readonly LevelDocument[] | null; readonly at: At | null }>;
   readonly authority: ReadonlyMap<string, Money | null>;
-  readonly actions: ReadonlyMap<string, { readonly params: ReadonlyMap<string, Field> }>;
+  readonly actions: ReadonlyMap<string, { readonly params: ReadonlyMap<string, Field>; readonly at: At }>;
   readonly facts: ReadonlyMap<string, DeclaredFact>;
   readonly defaults: { readonly doc: DefaultsDocument; readonly at: At } | null;
   readonly rows: readonly DeclaredRow[];
@@ -156,14 +156,14 @@ function fieldOf(name: string, text: string, at: Place, report: Report): Field |
 }
 
 function actionsOf(read: readonly Read[], once: Once, report: Report): Declared['actions'] {
-  const actions = new Map<string, { params: ReadonlyMap<string, Field> }>();
+  const actions = new Map<string, { params: ReadonlyMap<string, Field>; at: At }>();
   for (const [type, { params }, at] of entries(read, 'actions', (doc) => doc.actions, once)) {
     const fields = new Map<string, Field>();
     for (const [name, text] of Object.entries(params)) {
       const field = fieldOf(name, text, placeOf(at, 'params', name), report);
       if (field) fields.set(name, field);
     }
-    actions.set(type, { params: fields });
+    actions.set(type, { params: fields, at });
   }
   return actions;
 }

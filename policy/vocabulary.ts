@@ -17,13 +17,13 @@ export interface Vocabulary {
 
 export function vocabularyOf(declared: Declared, report: Report): Vocabulary {
   const names = new Map<string, FieldType>(builtinNames([...declared.actions.keys()]));
-  for (const [type, { params }] of declared.actions) {
+  for (const [type, { params, at }] of declared.actions) {
     for (const [name, { type: field }] of params) {
       const path = `action.params.${name}`;
       const before = names.get(path);
       const merged = before ? merge(before, field) : field;
       if (merged) names.set(path, merged);
-      else report.error('conflicting_param', declared.at, null, `${name} of ${type} is ${typeName(field)}, but ${before ? typeName(before) : ''} in another action; one name has one type: rename one of the two`);
+      else report.error('conflicting_param', placeOf(at, 'params', name), null, `${name} of ${type} is ${typeName(field)}, but ${before ? typeName(before) : ''} in another action; one name has one type: rename one of the two`);
     }
   }
   const withoutFacts = createEngine(names);
