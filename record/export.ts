@@ -88,9 +88,9 @@ export class ExportReader {
       if (text.trim() === '') return;
       throw bad(this.number, 'it stands after the end');
     }
-    const { kind, ...row } = readLine(text, this.number);
-    if ((kind === 'export') !== (this.number === 1)) throw bad(this.number, 'the first line, and only that, says which record it is');
-    this.take({ kind, ...row } as z.output<typeof Line>);
+    const line = readLine(text, this.number);
+    if ((line.kind === 'export') !== (this.number === 1)) throw bad(this.number, 'the first line, and only that, says which record it is');
+    this.take(line);
   }
 
   private take(line: z.output<typeof Line>): void {
