@@ -118,7 +118,7 @@ async function create(deps: SubmitDeps, trx: Transaction<Tables>, identity: Agen
   const packet = buildPacket(body, plan, agent);
   const approvalId = `ap_${randomBytes(12).toString('hex')}`;
   const packetDigest = digest(packet as unknown as Json);
-  const actionDigest = digest(body.action as unknown as Json);
+  const actionDigest = digest(body.action);
   const now = await domainNow(deps, trx, null, null);
   const submitted: Submitted = { tenant, approvalId, agent, agentOwner: identity.owner, body, plan, packet, packetDigest, actionDigest };
   const ended = plan.effect === 'allow' || plan.effect === 'block';

@@ -9,9 +9,9 @@
  */
 import {
   CancellationScope, ChildWorkflowCancellationType, ParentClosePolicy, WorkflowIdReusePolicy, condition, defineSignal, getExternalWorkflowHandle, isCancellation,
-  proxyActivities, setHandler, startChild, workflowInfo, type ChildWorkflowHandle, type Workflow,
+  proxyActivities, setHandler, startChild, workflowInfo, type ChildWorkflowHandle,
 } from '@temporalio/workflow';
-import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
+import { WorkflowExecutionAlreadyStartedError, defineSearchAttributeKey } from '@temporalio/common';
 import type { RequestDraft } from '../domain/request';
 import { APPROVAL_WORKFLOW, OUTCOME_SIGNAL, TASK_QUEUE, WITHDRAW_SIGNAL, approvalWorkflowId, type ApprovalInput, type ApprovalResult } from './protocol';
 
@@ -88,13 +88,19 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
   };
 }
 
+type ApprovalWorkflow = (input: ApprovalInput) => Promise<ApprovalResult>;
+
+const STATE = defineSearchAttributeKey('ApprovalState', 'KEYWORD');
+const TENANT = defineSearchAttributeKey('ApprovalTenant', 'KEYWORD');
+
 /** Starts the approval as a child, or returns null when one runs (or ran) under this id already. */
-async function startApproval(submitted: Submitted, taskQueue: string): Promise<ChildWorkflowHandle<Workflow> | null> {
+async function startApproval(submitted: Submitted, taskQueue: string): Promise<ChildWorkflowHandle<ApprovalWorkflow> | null> {
   const { tenant, approvalId, timeScale, headline } = submitted;
   const input: ApprovalInput = { tenant, approvalId, timeScale };
   try {
-    return await startChild(APPROVAL_WORKFLOW, {
+    return await startChild<ApprovalWorkflow>(APPROVAL_WORKFLOW, {
       args: [input], workflowId: approvalWorkflowId(tenant, approvalId), taskQueue, staticSummary: headline, workflowTaskTimeout: '5s',
+      typedSearchAttributes: [{ key: STATE, value: 'routing' }, { key: TENANT, value: tenant }],
       parentClosePolicy: ParentClosePolicy.ABANDON, cancellationType: ChildWorkflowCancellationType.ABANDON,
       workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
     });

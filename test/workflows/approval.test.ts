@@ -20,8 +20,8 @@ beforeAll(async () => {
   world = await openWorld({ store, skipping: env });
 });
 afterAll(async () => {
-  await world?.close();
-  await env?.teardown();
+  await world.close();
+  await env.teardown();
 });
 
 const handle = (approvalId: string) => world.client.workflow.getHandle(approvalWorkflowId(TENANT, approvalId));
