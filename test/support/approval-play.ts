@@ -82,6 +82,8 @@ export const planOf = (patch: Partial<Plan> = {}): Plan => ({
 export interface Saying {
   readonly packetDigest?: string | null;
   readonly signedInAgo?: number;
+  /** How long the command lay before it was committed. */
+  readonly issuedAgo?: number;
   readonly expiresAt?: Instant;
 }
 
@@ -190,7 +192,7 @@ export class Play {
         move,
         packetDigest: how.packetDigest === undefined ? PACKET : how.packetDigest,
         signedInAt: after(this.now, -(how.signedInAgo ?? MINUTE)),
-        issuedAt: this.now,
+        issuedAt: after(this.now, -(how.issuedAgo ?? 0)),
         expiresAt: how.expiresAt ?? after(this.now, MINUTE),
       },
     });

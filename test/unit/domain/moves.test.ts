@@ -69,6 +69,12 @@ describe('deny', () => {
     expect(ended.owed.map((o) => o.kind)).toEqual(['callback', 'tell_customer', 'tell_requester', 'tell_asked']);
   });
 
+  it('opens no ticket: that is for silence', () => {
+    const play = opened({ onTimeout: { end: 'expire', ticket: { queue: 'review', owner: 'operations', title: 'Review' }, tellCustomer: { subject: 's', text: 't' } } });
+    play.says('fay', deny());
+    expect(play.last('ended').owed.map((o) => o.kind)).toEqual(['callback', 'tell_requester', 'tell_asked']);
+  });
+
   it('needs no authority over the amount', () => {
     expect(types(opened({ amount: usd(999_999), authority: {} }).says('fay', deny()))).toEqual(['denied', 'ended']);
   });
@@ -251,6 +257,12 @@ describe('takeover', () => {
     ]);
   });
 
+  it('is not told to its maker', () => {
+    const play = escalation();
+    play.says('fay', takeOver());
+    expect(play.last('taken_over').owed).toEqual([]);
+  });
+
   it('ends by handing back: the agent goes on with the instructions', () => {
     const play = escalation();
     play.says('fay', takeOver());
@@ -380,6 +392,11 @@ describe('what the tier asks', () => {
   it.each([approve(), deny(), takeOver()])('strong: a sign-in of more than 15 minutes ago does not $type', (move) => {
     expect(refusal(opened({ tier: 'strong' }).says('fay', move, { signedInAgo: 15 * MINUTE + 1 })).code).toBe('sign_in_too_old');
     expect(types(opened({ tier: 'strong' }).says('fay', move, { signedInAgo: 15 * MINUTE })).length).toBeGreaterThan(0);
+  });
+
+  it('strong: a sign-in that was fresh when the command was made counts, however long the command lay', () => {
+    const play = opened({ tier: 'strong' });
+    expect(types(play.says('fay', approve(), { signedInAgo: 20 * MINUTE, issuedAgo: 6 * MINUTE }))).toEqual(['signed_off', 'ended']);
   });
 
   it('strong: an old sign-in may still claim', () => {
