@@ -16,9 +16,18 @@ export interface TokenExpectation {
 /** A JWKS document, or a function that finds the key (jose's `createRemoteJWKSet`). */
 export type TokenKeySource = JSONWebKeySet | JWTVerifyGetKey;
 
+/** Signed by a trusted key, yet no decision for this agent. */
+export class NotADecision extends Error {
+  readonly code = 'token_claims';
+  constructor() {
+    super('The token is signed but does not claim a decision for this agent.');
+    this.name = 'NotADecision';
+  }
+}
+
 /**
  * The token's claims, if it is a decision for this agent, signed by one of these keys and not expired; throws otherwise
- * (jose's errors, with their stable codes).
+ * ({@link NotADecision} or jose's errors, with their stable codes).
  */
 export async function verifyDecisionToken(token: string, keys: TokenKeySource, expect: TokenExpectation): Promise<TokenClaims> {
   const keyOf = typeof keys === 'function' ? keys : createLocalJWKSet(keys);
@@ -26,6 +35,6 @@ export async function verifyDecisionToken(token: string, keys: TokenKeySource, e
     algorithms: [TOKEN_ALG], typ: TOKEN_TYP, audience: tokenAudience(expect.tenant, expect.agent), currentDate: expect.now,
     ...(expect.issuer === undefined ? {} : { issuer: expect.issuer }),
   });
-  if (!isTokenClaims(payload) || payload.tenant !== expect.tenant || payload.agent !== expect.agent) throw new TypeError('The token is signed but does not claim a decision for this agent.');
+  if (!isTokenClaims(payload) || payload.tenant !== expect.tenant || payload.agent !== expect.agent) throw new NotADecision();
   return payload;
 }
