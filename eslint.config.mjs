@@ -4,10 +4,19 @@ import tseslint from 'typescript-eslint';
 
 /** Reading a clock or chance where the instant and the ids are arguments. */
 const impureCalls = [
-  { selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']", message: 'The instant is an argument here: Date.now() makes the result depend on when it runs.' },
-  { selector: "NewExpression[callee.name='Date'][arguments.length=0]", message: 'The instant is an argument here: new Date() makes the result depend on when it runs.' },
+  {
+    selector: "CallExpression[callee.object.name='Date'][callee.property.name='now']",
+    message: 'The instant is an argument here: Date.now() makes the result depend on when it runs.',
+  },
+  {
+    selector: "NewExpression[callee.name='Date'][arguments.length=0]",
+    message: 'The instant is an argument here: new Date() makes the result depend on when it runs.',
+  },
   { selector: "CallExpression[callee.name='Date']", message: 'The instant is an argument here.' },
-  { selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']", message: 'Chance is an argument here: Math.random() cannot be repeated.' },
+  {
+    selector: "CallExpression[callee.object.name='Math'][callee.property.name='random']",
+    message: 'Chance is an argument here: Math.random() cannot be repeated.',
+  },
   { selector: "CallExpression[callee.object.name='performance'][callee.property.name='now']", message: 'The instant is an argument here.' },
 ];
 
@@ -20,12 +29,22 @@ const zoneCalls = [
   },
 ];
 
-const nodeGlobals = ['process', 'Buffer', 'setImmediate', '__dirname', '__filename', 'require', 'global'].map((name) => ({ name, message: 'This code runs without Node: take what it needs as an argument.' }));
+const nodeGlobals = ['process', 'Buffer', 'setImmediate', '__dirname', '__filename', 'require', 'global'].map((name) => ({
+  name,
+  message: 'This code runs without Node: take what it needs as an argument.',
+}));
 const io = ['fetch', 'WebSocket', 'XMLHttpRequest'].map((name) => ({ name, message: 'No I/O here: effects are activities.' }));
 const timers = ['setTimeout', 'setInterval'].map((name) => ({ name, message: 'No timers here: time is an argument.' }));
-const zones = ['Intl', 'Temporal'].map((name) => ({ name, message: 'Zone and locale data differ between Node versions, and a replay breaks. Local time is computed in an activity.' }));
+const zones = ['Intl', 'Temporal'].map((name) => ({
+  name,
+  message: 'Zone and locale data differ between Node versions, and a replay breaks. Local time is computed in an activity.',
+}));
 
-const noNodeImports = { regex: '^(node:.*|assert|async_hooks|buffer|child_process|cluster|crypto|dns|events|fs|http|https|http2|net|os|path|perf_hooks|process|querystring|readline|stream|timers|tls|tty|url|util|v8|vm|worker_threads|zlib)(/.*)?$', message: 'No Node built-ins here.' };
+const noNodeImports = {
+  regex:
+    '^(node:.*|assert|async_hooks|buffer|child_process|cluster|crypto|dns|events|fs|http|https|http2|net|os|path|perf_hooks|process|querystring|readline|stream|timers|tls|tty|url|util|v8|vm|worker_threads|zlib)(/.*)?$',
+  message: 'No Node built-ins here.',
+};
 
 /** What each folder promises beyond the common rules. Exported so that a test can show that every ban bites, without types. */
 export const promises = [

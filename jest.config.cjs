@@ -11,10 +11,11 @@ const base = {
   testEnvironment: 'node',
   transform,
   transformIgnorePatterns: [`/node_modules/(?!(${esmOnly.join('|')})/)`],
-  testTimeout: 120_000,
 };
 module.exports = {
   maxWorkers: 2,
+  // Only here does Jest heed it: in a project's own settings it is ignored, and five seconds hold.
+  testTimeout: 120_000,
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
     { ...base, displayName: 'store', testMatch: ['<rootDir>/test/store/**/*.test.ts'] },

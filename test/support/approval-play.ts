@@ -37,7 +37,10 @@ export const TEAM: readonly Person[] = [
   person('rita', ['finance_manager', 'cfo']),
 ];
 
-export const directoryOf = (people: readonly Person[] = TEAM, duty: Directory['duty'] = { finance_manager: ['fay', 'finn'], cfo: ['cleo', 'carl'] }): Directory => ({
+export const directoryOf = (
+  people: readonly Person[] = TEAM,
+  duty: Directory['duty'] = { finance_manager: ['fay', 'finn'], cfo: ['cleo', 'carl'] },
+): Directory => ({
   hash: 'd'.repeat(64),
   people: Object.fromEntries(people.map((p) => [p.id, p])),
   duty,
@@ -52,7 +55,14 @@ export const level = (name: string, role: string, minutes: number, reminders: re
   reminders,
 });
 
-export const signOff = (id: string, ladder: readonly Level[], quorum = 1): SignOff => ({ id, lane: 'finance', role: ladder[0]?.role ?? '', quorum, ladder, rows: ['refund'] });
+export const signOff = (id: string, ladder: readonly Level[], quorum = 1): SignOff => ({
+  id,
+  lane: 'finance',
+  role: ladder[0]?.role ?? '',
+  quorum,
+  ladder,
+  rows: ['refund'],
+});
 
 /** The finance example: the manager has 30 minutes, then the CFO has two hours, then it expires. */
 export const LADDER: readonly Level[] = [level('finance manager', 'finance_manager', 30, [0.5]), level('CFO', 'cfo', 120)];

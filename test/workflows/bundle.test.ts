@@ -29,14 +29,19 @@ async function bundle(workflowsPath: string): Promise<readonly Module[]> {
   const { code } = await bundleWorkflowCode({ workflowsPath, logger: quiet });
   const [body = ''] = code.split('//# sourceMappingURL=');
   // Webpack heads each module with its path; `?1a2b` stands for a module that the SDK leaves empty.
-  return body.split(/^\/\*\*\*\/ (?=")/m).slice(1).map((part) => {
-    const [, path = ''] = /^"([^"]+)"/.exec(part) ?? [];
-    return { path, code: part };
-  });
+  return body
+    .split(/^\/\*\*\*\/ (?=")/m)
+    .slice(1)
+    .map((part) => {
+      const [, path = ''] = /^"([^"]+)"/.exec(part) ?? [];
+      return { path, code: part };
+    });
 }
 
-const strangers = (modules: readonly Module[]): string[] => modules.map((m) => m.path).filter((path) => !path.startsWith('?') && !PACKAGES.test(path) && !OURS.test(path));
-const machineReaders = (modules: readonly Module[]): string[] => modules.filter((m) => OURS.test(m.path) && MACHINE.test(m.code.replace(/^\s*(\/\/|\*|\/\*).*$/gm, ''))).map((m) => m.path);
+const strangers = (modules: readonly Module[]): string[] =>
+  modules.map((m) => m.path).filter((path) => !path.startsWith('?') && !PACKAGES.test(path) && !OURS.test(path));
+const machineReaders = (modules: readonly Module[]): string[] =>
+  modules.filter((m) => OURS.test(m.path) && MACHINE.test(m.code.replace(/^\s*(\/\/|\*|\/\*).*$/gm, ''))).map((m) => m.path);
 
 describe('the workflow bundle', () => {
   let modules: readonly Module[] = [];
@@ -64,9 +69,15 @@ describe('the check itself', () => {
     await Promise.all(['workflows', 'domain', 'record'].map((folder) => mkdir(join(dir, folder))));
     await symlink(join(ROOT, 'node_modules'), join(dir, 'node_modules'), 'dir');
     await writeFile(join(dir, 'record', 'store.ts'), 'export const rows = 1;\n');
-    await writeFile(join(dir, 'workflows', 'strange.ts'), "import { z } from 'zod';\nimport { rows } from '../record/store';\nexport async function strange() { return z.number().parse(rows); }\n");
+    await writeFile(
+      join(dir, 'workflows', 'strange.ts'),
+      "import { z } from 'zod';\nimport { rows } from '../record/store';\nexport async function strange() { return z.number().parse(rows); }\n",
+    );
     await writeFile(join(dir, 'workflows', 'local.ts'), "export async function local() { return new Intl.DateTimeFormat('en').format(0); }\n");
-    await writeFile(join(dir, 'workflows', 'node.ts'), "import { readFileSync } from 'node:fs';\nexport async function node() { return readFileSync('x', 'utf8'); }\n");
+    await writeFile(
+      join(dir, 'workflows', 'node.ts'),
+      "import { readFileSync } from 'node:fs';\nexport async function node() { return readFileSync('x', 'utf8'); }\n",
+    );
   });
   afterAll(() => rm(dir, { recursive: true, force: true }));
 

@@ -3,7 +3,9 @@ import { holds, isAbsent, personOf, rosterOf } from '../../../domain/directory';
 import { directoryOf, person } from '../../support/approval-play';
 
 const away = person('ana', ['finance_manager'], [{ from: '2026-11-23T08:00:00.000Z', to: '2026-11-23T12:00:00.000Z' }]);
-const directory = directoryOf([person('zoe', ['finance_manager']), away, person('bob', ['finance_manager', 'cfo']), person('max', ['cfo'])], { finance_manager: ['ana', 'zoe'] });
+const directory = directoryOf([person('zoe', ['finance_manager']), away, person('bob', ['finance_manager', 'cfo']), person('max', ['cfo'])], {
+  finance_manager: ['ana', 'zoe'],
+});
 const ids = (role: string, now: string, excluded: readonly string[] = []): string[] => rosterOf(directory, role, now, excluded).map((p) => p.id);
 
 describe('the roster of a role', () => {

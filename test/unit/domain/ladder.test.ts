@@ -36,7 +36,14 @@ describe('the first level opens', () => {
 
   it('owes one question per person and channel', () => {
     expect(play.last('level_opened').owed).toEqual([
-      { kind: 'ask', to: { person: 'fay', role: 'finance_manager' }, channel: 'email', level: 'finance manager', dueAt: '2026-11-23T09:30:00.000Z', next: 'CFO is asked' },
+      {
+        kind: 'ask',
+        to: { person: 'fay', role: 'finance_manager' },
+        channel: 'email',
+        level: 'finance manager',
+        dueAt: '2026-11-23T09:30:00.000Z',
+        next: 'CFO is asked',
+      },
     ]);
   });
 
@@ -92,7 +99,13 @@ describe('who is asked', () => {
   it('skips a level that cannot fill a quorum of two', () => {
     const alone = directoryOf(TEAM.filter((p) => p.id !== 'finn'));
     const play = new Play(planOf({ tier: 'dual', signOffs: [signOff('1', LADDER, 2)] }), { directory: alone }).open();
-    expect(play.last('level_opened')).toMatchObject({ level: 1, asked: [{ person: 'cleo', role: 'cfo' }, { person: 'carl', role: 'cfo' }] });
+    expect(play.last('level_opened')).toMatchObject({
+      level: 1,
+      asked: [
+        { person: 'cleo', role: 'cfo' },
+        { person: 'carl', role: 'cfo' },
+      ],
+    });
   });
 
   it('denies a plan that names nobody who could say yes, instead of approving it', () => {
@@ -167,7 +180,11 @@ describe('silence', () => {
   it('offers the declared safe alternative', () => {
     const play = silent({ end: 'safe_alternative', alternative });
     play.passes(2 * HOUR);
-    expect(play.last('ended')).toMatchObject({ outcome: 'expired', end: 'safe_alternative', next: { path: 'take the declared safe alternative', alternative } });
+    expect(play.last('ended')).toMatchObject({
+      outcome: 'expired',
+      end: 'safe_alternative',
+      next: { path: 'take the declared safe alternative', alternative },
+    });
   });
 
   it('tells no customer without an address', () => {
@@ -177,7 +194,9 @@ describe('silence', () => {
 
   it('resumes a workflow by its id, and owes a polling agent nothing', () => {
     const nobody = { directory: directoryOf([]) };
-    expect(new Play(planOf(), { ...nobody, resume: { type: 'workflow', workflowId: 'agent-7' } }).open().last('ended').owed).toEqual([{ kind: 'signal_workflow', workflowId: 'agent-7' }]);
+    expect(new Play(planOf(), { ...nobody, resume: { type: 'workflow', workflowId: 'agent-7' } }).open().last('ended').owed).toEqual([
+      { kind: 'signal_workflow', workflowId: 'agent-7' },
+    ]);
     expect(new Play(planOf(), { ...nobody, resume: { type: 'poll' } }).open().last('ended').owed).toEqual([]);
   });
 });
@@ -193,7 +212,9 @@ describe('a hold', () => {
       owner: 'omar',
       dueAt: '2026-11-23T12:30:00.000Z',
       then: 'expire',
-      owed: [{ kind: 'page_backup', to: { person: 'omar', role: 'operations' }, channel: 'email', dueAt: '2026-11-23T12:30:00.000Z', next: 'the request expires' }],
+      owed: [
+        { kind: 'page_backup', to: { person: 'omar', role: 'operations' }, channel: 'email', dueAt: '2026-11-23T12:30:00.000Z', next: 'the request expires' },
+      ],
     });
     expect(nextInstant(play.state)).toBe('2026-11-23T12:30:00.000Z');
   });
@@ -229,7 +250,9 @@ describe('a hold', () => {
   });
 
   it('is over when its sign-off is given: the next sign-off has a ladder of its own', () => {
-    const play = new Play(planOf({ onTimeout: hold, signOffs: [signOff('1', [level('manager', 'finance_manager', 30)]), signOff('2', [level('CFO', 'cfo', 60)])] })).open();
+    const play = new Play(
+      planOf({ onTimeout: hold, signOffs: [signOff('1', [level('manager', 'finance_manager', 30)]), signOff('2', [level('CFO', 'cfo', 60)])] }),
+    ).open();
     play.passes(30 * MINUTE);
     expect(types(play.says('omar', approve()))).toEqual(['signed_off', 'level_opened']);
     expect(play.state).toMatchObject({ state: 'waiting', hold: null });

@@ -13,7 +13,23 @@ import type { Move } from '../../../domain/moves';
 import type { OnTimeout, Plan } from '../../../domain/plan';
 import { fold, hasEnded, openSignOff } from '../../../domain/state';
 import { viewOf } from '../../../domain/view';
-import { approve, claim, deny, directoryOf, handBack, HOUR, level, MINUTE, person, Play, planOf, release, resolve, signOff, takeOver } from '../../support/approval-play';
+import {
+  approve,
+  claim,
+  deny,
+  directoryOf,
+  handBack,
+  HOUR,
+  level,
+  MINUTE,
+  person,
+  Play,
+  planOf,
+  release,
+  resolve,
+  signOff,
+  takeOver,
+} from '../../support/approval-play';
 
 const ROLES = ['manager', 'chief', 'backup'] as const;
 const PEOPLE = ['ada', 'ben', 'cy', 'dee', 'eli'] as const;
@@ -22,17 +38,31 @@ const REQUESTER = 'eli';
 const OWNER = 'the owner';
 const TYPES_AFTER_END: readonly EventType[] = ['refused', 'attempted'];
 
-const team = fc
-  .array(fc.uniqueArray(fc.constantFrom(...ROLES), { maxLength: 3 }), { minLength: PEOPLE.length, maxLength: PEOPLE.length })
-  .map((roles) => directoryOf(PEOPLE.map((id, i) => person(id, roles[i] ?? [])), {}));
+const team = fc.array(fc.uniqueArray(fc.constantFrom(...ROLES), { maxLength: 3 }), { minLength: PEOPLE.length, maxLength: PEOPLE.length }).map((roles) =>
+  directoryOf(
+    PEOPLE.map((id, i) => person(id, roles[i] ?? [])),
+    {},
+  ),
+);
 
 const rung = fc.record({ role: fc.constantFrom(...ROLES), minutes: fc.integer({ min: 1, max: 120 }), reminders: fc.constantFrom([], [0.5], [0.25, 0.5, 0.9]) });
 const signOffs = fc
   .array(fc.record({ ladder: fc.array(rung, { minLength: 1, maxLength: 3 }), quorum: fc.integer({ min: 1, max: 2 }) }), { minLength: 1, maxLength: 3 })
-  .map((list) => list.map((s, i) => signOff(String(i + 1), s.ladder.map((l, n) => level(`level ${n}`, l.role, l.minutes, l.reminders)), s.quorum)));
+  .map((list) =>
+    list.map((s, i) =>
+      signOff(
+        String(i + 1),
+        s.ladder.map((l, n) => level(`level ${n}`, l.role, l.minutes, l.reminders)),
+        s.quorum,
+      ),
+    ),
+  );
 const onTimeout = fc.oneof(
   fc.constantFrom<OnTimeout>({ end: 'expire' }, { end: 'deny' }, { end: 'safe_alternative', alternative: { type: 'wait', params: {}, summary: 'wait' } }),
-  fc.constantFrom<OnTimeout>({ end: 'hold', hold: { role: 'backup', forMs: HOUR, then: 'expire' } }, { end: 'hold', hold: { role: 'chief', forMs: HOUR, then: 'deny' } }),
+  fc.constantFrom<OnTimeout>(
+    { end: 'hold', hold: { role: 'backup', forMs: HOUR, then: 'expire' } },
+    { end: 'hold', hold: { role: 'chief', forMs: HOUR, then: 'deny' } },
+  ),
 );
 const money = fc.integer({ min: 0, max: 3 }).map((minor) => ({ minor, currency: 'USD' }));
 const plan: fc.Arbitrary<Plan> = fc
@@ -47,13 +77,27 @@ const plan: fc.Arbitrary<Plan> = fc
   })
   .map((patch) => planOf(patch));
 
-type Step = { readonly who: string; readonly move: Move; readonly stale: boolean; readonly late: boolean } | { readonly jump: number } | { readonly team: ReturnType<typeof directoryOf> } | 'open' | 'withdraw' | 'wake';
+type Step =
+  | { readonly who: string; readonly move: Move; readonly stale: boolean; readonly late: boolean }
+  | { readonly jump: number }
+  | { readonly team: ReturnType<typeof directoryOf> }
+  | 'open'
+  | 'withdraw'
+  | 'wake';
 const aMove = fc.oneof(
   { weight: 4, arbitrary: fc.constant(approve()) },
   { weight: 5, arbitrary: fc.constantFrom<Move>(deny(), takeOver(), handBack(), resolve(), claim, release, deny(''), approve('')) },
 );
 const step: fc.Arbitrary<Step> = fc.oneof(
-  { weight: 12, arbitrary: fc.record({ who: fc.constantFrom(...PEOPLE, 'nobody', OWNER, OWNER, OWNER, OWNER, OWNER), move: aMove, stale: fc.integer({ min: 0, max: 9 }).map((n) => n === 0), late: fc.integer({ min: 0, max: 9 }).map((n) => n === 0) }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      who: fc.constantFrom(...PEOPLE, 'nobody', OWNER, OWNER, OWNER, OWNER, OWNER),
+      move: aMove,
+      stale: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+      late: fc.integer({ min: 0, max: 9 }).map((n) => n === 0),
+    }),
+  },
   { weight: 4, arbitrary: fc.integer({ min: 0, max: 90 * MINUTE }).map((jump) => ({ jump })) },
   { weight: 3, arbitrary: fc.constant('wake' as const) },
   { weight: 1, arbitrary: team.map((t) => ({ team: t })) },
@@ -72,7 +116,11 @@ function take(play: Play, one: Step): void {
   else if (one === 'wake') wake(play);
   else if ('jump' in one) play.passes(one.jump);
   else if ('team' in one) play.directory(one.team);
-  else play.says(one.who === OWNER ? (play.state.takeover?.by ?? openSignOff(play.state)?.owner ?? 'nobody') : one.who, one.move, { ...(one.stale ? { packetDigest: '0'.repeat(64) } : {}), ...(one.late ? { expiresAt: play.now } : {}) });
+  else
+    play.says(one.who === OWNER ? (play.state.takeover?.by ?? openSignOff(play.state)?.owner ?? 'nobody') : one.who, one.move, {
+      ...(one.stale ? { packetDigest: '0'.repeat(64) } : {}),
+      ...(one.late ? { expiresAt: play.now } : {}),
+    });
 }
 
 const eventsOf = (play: Play): readonly ApprovalEvent[] => play.record.map((r) => r.event);

@@ -5,7 +5,26 @@ import type { Money } from '../../../domain/money';
 import type { Plan, Tier } from '../../../domain/plan';
 import { openSignOff } from '../../../domain/state';
 import {
-  approve, claim, deny, directoryOf, handBack, HOUR, LADDER, level, MINUTE, PACKET, person, Play, planOf, refusal, release, resolve, signOff, takeOver, TEAM, types,
+  approve,
+  claim,
+  deny,
+  directoryOf,
+  handBack,
+  HOUR,
+  LADDER,
+  level,
+  MINUTE,
+  PACKET,
+  person,
+  Play,
+  planOf,
+  refusal,
+  release,
+  resolve,
+  signOff,
+  takeOver,
+  TEAM,
+  types,
 } from '../../support/approval-play';
 
 const usd = (minor: number): Money => ({ minor, currency: 'USD' });
@@ -21,7 +40,15 @@ describe('approve', () => {
     const play = opened();
     play.passes(5 * MINUTE);
     expect(types(play.says('fay', approve()))).toEqual(['signed_off', 'ended']);
-    expect(play.last('signed_off')).toMatchObject({ signOff: '1', by: 'fay', role: 'finance_manager', authority: 'full', reason: 'the parcel is lost', complete: true, directory: directoryOf().hash });
+    expect(play.last('signed_off')).toMatchObject({
+      signOff: '1',
+      by: 'fay',
+      role: 'finance_manager',
+      authority: 'full',
+      reason: 'the parcel is lost',
+      complete: true,
+      directory: directoryOf().hash,
+    });
     expect(play.last('ended')).toMatchObject({
       outcome: 'approved',
       why: 'Approved by Fay (finance_manager)',
@@ -65,12 +92,20 @@ describe('deny', () => {
     const play = opened({ onDeny: { path: 'log and stop', tellRequester: true, tellCustomer: { subject: 'Sorry', text: 'No refund.' } } });
     expect(types(play.says('fay', deny()))).toEqual(['denied', 'ended']);
     const ended = play.last('ended');
-    expect(ended).toMatchObject({ outcome: 'denied', end: null, why: 'Denied by Fay (finance_manager): the parcel arrived', next: { path: 'log and stop' }, deciders: [{ person: 'fay' }] });
+    expect(ended).toMatchObject({
+      outcome: 'denied',
+      end: null,
+      why: 'Denied by Fay (finance_manager): the parcel arrived',
+      next: { path: 'log and stop' },
+      deciders: [{ person: 'fay' }],
+    });
     expect(ended.owed.map((o) => o.kind)).toEqual(['callback', 'tell_customer', 'tell_requester', 'tell_asked']);
   });
 
   it('opens no ticket: that is for silence', () => {
-    const play = opened({ onTimeout: { end: 'expire', ticket: { queue: 'review', owner: 'operations', title: 'Review' }, tellCustomer: { subject: 's', text: 't' } } });
+    const play = opened({
+      onTimeout: { end: 'expire', ticket: { queue: 'review', owner: 'operations', title: 'Review' }, tellCustomer: { subject: 's', text: 't' } },
+    });
     play.says('fay', deny());
     expect(play.last('ended').owed.map((o) => o.kind)).toEqual(['callback', 'tell_requester', 'tell_asked']);
   });
@@ -100,9 +135,14 @@ describe('sign-offs in sequence', () => {
     expect(play.last('ended').why).toBe('Approved by Fay (finance_manager) and Cleo (cfo)');
   });
 
-  const oneHat = directoryOf([person('both', ['controller', 'treasurer']), person('tess', ['treasurer'])], { controller: ['both'], treasurer: ['both', 'tess'] });
+  const oneHat = directoryOf([person('both', ['controller', 'treasurer']), person('tess', ['treasurer'])], {
+    controller: ['both'],
+    treasurer: ['both', 'tess'],
+  });
   const hats = (patch: Partial<Plan> = {}): Play =>
-    new Play(planOf({ signOffs: [signOff('1', [level('controller', 'controller', 30)]), signOff('2', [level('treasurer', 'treasurer', 30)])], ...patch }), { directory: oneHat }).open();
+    new Play(planOf({ signOffs: [signOff('1', [level('controller', 'controller', 30)]), signOff('2', [level('treasurer', 'treasurer', 30)])], ...patch }), {
+      directory: oneHat,
+    }).open();
 
   it('are two people: who gave the first is not asked for the second, and may not give it', () => {
     const play = hats();
@@ -193,7 +233,11 @@ describe('authority', () => {
   });
 
   it('endorses nothing when a level of the later ladder would not reach', () => {
-    const play = opened({ amount: usd(125_000), authority: limited, signOffs: [signOff('1', manager), signOff('2', [...cfo, level('desk', 'operations', 30)])] });
+    const play = opened({
+      amount: usd(125_000),
+      authority: limited,
+      signOffs: [signOff('1', manager), signOff('2', [...cfo, level('desk', 'operations', 30)])],
+    });
     expect(refusal(play.says('fay', approve())).code).toBe('authority_exceeded');
   });
 
@@ -202,7 +246,9 @@ describe('authority', () => {
   });
 
   it('is not inherited from the names of objects', () => {
-    const play = new Play(planOf({ amount: usd(1), authority: {}, signOffs: [signOff('1', [level('trick', 'constructor', 30)])] }), { directory: directoryOf([person('eve', ['constructor'])], {}) }).open();
+    const play = new Play(planOf({ amount: usd(1), authority: {}, signOffs: [signOff('1', [level('trick', 'constructor', 30)])] }), {
+      directory: directoryOf([person('eve', ['constructor'])], {}),
+    }).open();
     expect(refusal(play.says('eve', approve())).code).toBe('authority_exceeded');
   });
 
@@ -267,14 +313,22 @@ describe('takeover', () => {
     const play = escalation();
     play.says('fay', takeOver());
     expect(types(play.says('fay', handBack()))).toEqual(['handed_back', 'ended']);
-    expect(play.last('ended')).toMatchObject({ outcome: 'handed_back', next: { path: 'offer a voucher' }, deciders: [{ person: 'fay', role: 'finance_manager' }] });
+    expect(play.last('ended')).toMatchObject({
+      outcome: 'handed_back',
+      next: { path: 'offer a voucher' },
+      deciders: [{ person: 'fay', role: 'finance_manager' }],
+    });
   });
 
   it('ends by doing it by hand: the agent does not', () => {
     const play = escalation();
     play.says('fay', takeOver());
     expect(types(play.says('fay', resolve()))).toEqual(['resolved', 'ended']);
-    expect(play.last('ended')).toMatchObject({ outcome: 'resolved_by_person', why: 'Done by hand by Fay (finance_manager): refunded by hand', next: { path: 'do not execute; it was done by hand' } });
+    expect(play.last('ended')).toMatchObject({
+      outcome: 'resolved_by_person',
+      why: 'Done by hand by Fay (finance_manager): refunded by hand',
+      next: { path: 'do not execute; it was done by hand' },
+    });
   });
 
   it('lapses when its time is over, and ends as silence does', () => {
@@ -293,7 +347,11 @@ describe('takeover', () => {
   });
 
   it('out of a hold ends the hold', () => {
-    const play = opened({ effect: 'escalation', signOffs: [signOff('1', manager)], onTimeout: { end: 'hold', hold: { role: 'operations', forMs: HOUR, then: 'expire' } } });
+    const play = opened({
+      effect: 'escalation',
+      signOffs: [signOff('1', manager)],
+      onTimeout: { end: 'hold', hold: { role: 'operations', forMs: HOUR, then: 'expire' } },
+    });
     play.passes(30 * MINUTE);
     play.says('omar', takeOver());
     expect(play.state).toMatchObject({ state: 'taken_over', hold: null, takeover: { by: 'omar', role: 'operations' } });
@@ -360,7 +418,10 @@ describe('when no move counts', () => {
   it.each(EVERY)('after the end: $type gets the outcome that stands', (move) => {
     const play = opened();
     play.says('fay', deny());
-    expect(refusal(play.says('finn', move))).toEqual({ code: 'already_decided', message: 'It ended as denied: Denied by Fay (finance_manager): the parcel arrived' });
+    expect(refusal(play.says('finn', move))).toEqual({
+      code: 'already_decided',
+      message: 'It ended as denied: Denied by Fay (finance_manager): the parcel arrived',
+    });
   });
 
   it.each([approve(), deny(), takeOver()])('on another packet than the current one: $type', (move) => {
@@ -383,7 +444,11 @@ describe('when no move counts', () => {
 });
 
 describe('what the tier asks', () => {
-  it.each<[Tier, string]>([['strong', 'reason_required'], ['dual', 'reason_required'], ['lightweight', 'none']])('%s: a yes without a reason', (tier, expected) => {
+  it.each<[Tier, string]>([
+    ['strong', 'reason_required'],
+    ['dual', 'reason_required'],
+    ['lightweight', 'none'],
+  ])('%s: a yes without a reason', (tier, expected) => {
     const decision = opened({ tier }).says('fay', approve(' '));
     if (expected === 'none') expect(types(decision)).toEqual(['signed_off', 'ended']);
     else expect(refusal(decision).code).toBe(expected);

@@ -5,7 +5,16 @@ import { approve, MINUTE, Play, planOf, START } from '../../support/approval-pla
 
 const then = (state: ApprovalState, event: ApprovalEvent): ApprovalState => apply(state, { seq: state.seq + 1, at: START, event });
 const attempted = (id: string, attempt: number, status: AttemptStatus): ApprovalEvent => ({
-  type: 'attempted', owedId: id, kind: 'ask', to: 'fay@example.com', attempt, status, httpStatus: null, latencyMs: 12, detail: 'said so', retryAt: null,
+  type: 'attempted',
+  owedId: id,
+  kind: 'ask',
+  to: 'fay@example.com',
+  attempt,
+  status,
+  httpStatus: null,
+  latencyMs: 12,
+  detail: 'said so',
+  retryAt: null,
 });
 
 describe('the fold of a record', () => {
@@ -63,7 +72,16 @@ describe('what is owed', () => {
   ])('a question that is %s when it ends is %s: not asked again, and a dead letter stays visible', (status, after) => {
     const play = new Play().open();
     const before = status === 'owed' ? play.state : then(play.state, attempted(id, 1, status));
-    const ended = then(before, { type: 'ended', outcome: 'withdrawn', why: 'no longer wanted', end: null, deciders: [], conditions: {}, next: { path: 'stop' }, owed: [] });
+    const ended = then(before, {
+      type: 'ended',
+      outcome: 'withdrawn',
+      why: 'no longer wanted',
+      end: null,
+      deciders: [],
+      conditions: {},
+      next: { path: 'stop' },
+      owed: [],
+    });
     expect(ended.owed[0]?.status).toBe(after);
   });
 });

@@ -62,7 +62,10 @@ describe('taken over', () => {
 });
 
 describe('held', () => {
-  const plan = planOf({ signOffs: [signOff('1', [level('manager', 'finance_manager', 30)])], onTimeout: { end: 'hold', hold: { role: 'operations', forMs: HOUR, then: 'expire' } } });
+  const plan = planOf({
+    signOffs: [signOff('1', [level('manager', 'finance_manager', 30)])],
+    onTimeout: { end: 'hold', hold: { role: 'operations', forMs: HOUR, then: 'expire' } },
+  });
 
   it('shows the paged backup, and pages them', () => {
     const play = new Play(plan).open();
@@ -89,7 +92,10 @@ describe('at the end', () => {
     const play = new Play(plan).open();
     play.says('fay', deny());
     expect(seen(play, plan).todo.map((t) => t.summary)).toEqual([
-      'Resume the agent by signed callback', 'Tell the customer', 'Tell the requester', 'Tell Fay (finance_manager) by email',
+      'Resume the agent by signed callback',
+      'Tell the customer',
+      'Tell the requester',
+      'Tell Fay (finance_manager) by email',
     ]);
   });
 
@@ -103,8 +109,12 @@ describe('at the end', () => {
     const play = new Play(plan, { resume: { type: 'poll' } }).open();
     play.says('fay', approve());
     const owed = play.state.owed;
-    expect(owed.map((o) => [o.owed.kind, o.status])).toEqual([['ask', 'done'], ['tell_asked', 'owed']]);
-    const attempted = (status: 'failed_for_now' | 'done') => viewOf({ ...play.state, owed: owed.map((o) => (o.status === 'owed' ? { ...o, status } : o)) }, plan, directoryOf(), play.now, null).todo;
+    expect(owed.map((o) => [o.owed.kind, o.status])).toEqual([
+      ['ask', 'done'],
+      ['tell_asked', 'owed'],
+    ]);
+    const attempted = (status: 'failed_for_now' | 'done') =>
+      viewOf({ ...play.state, owed: owed.map((o) => (o.status === 'owed' ? { ...o, status } : o)) }, plan, directoryOf(), play.now, null).todo;
     expect(attempted('failed_for_now').map((t) => t.kind)).toEqual(['tell_asked']);
     expect(attempted('done')).toEqual([]);
   });

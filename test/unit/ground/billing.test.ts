@@ -8,7 +8,9 @@ type HistoryEvent = temporal.api.history.v1.IHistoryEvent;
 const { EventType } = temporal.api.enums.v1;
 const of = (eventType: temporal.api.enums.v1.EventType, attributes: Partial<HistoryEvent> = {}): HistoryEvent => ({ eventType, ...attributes });
 const marker = (workflowTaskCompletedEventId: number): HistoryEvent =>
-  of(EventType.EVENT_TYPE_MARKER_RECORDED, { markerRecordedEventAttributes: { markerName: 'core_local_activity', workflowTaskCompletedEventId: workflowTaskCompletedEventId as unknown as Long } });
+  of(EventType.EVENT_TYPE_MARKER_RECORDED, {
+    markerRecordedEventAttributes: { markerName: 'core_local_activity', workflowTaskCompletedEventId: workflowTaskCompletedEventId as unknown as Long },
+  });
 type Long = NonNullable<NonNullable<HistoryEvent['markerRecordedEventAttributes']>['workflowTaskCompletedEventId']>;
 const attributes = (...names: string[]): HistoryEvent =>
   of(EventType.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES, {
@@ -51,7 +53,9 @@ describe('counting billable actions', () => {
 
   it('counts a child as two, at its parent', () => {
     expect(countActions([of(EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED)]).total).toBe(2);
-    const started = of(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, { workflowExecutionStartedEventAttributes: { parentWorkflowExecution: { workflowId: 'agent-7' } } });
+    const started = of(EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED, {
+      workflowExecutionStartedEventAttributes: { parentWorkflowExecution: { workflowId: 'agent-7' } },
+    });
     expect(countActions([started]).total).toBe(0);
   });
 

@@ -27,17 +27,23 @@ async function cruise(cwd: string): Promise<Cruise> {
   const folders = FOLDERS.filter((folder) => existsSync(join(cwd, folder)));
   const bin = join(ROOT, 'node_modules', 'dependency-cruiser', 'bin', 'dependency-cruise.mjs');
   const stdout = await new Promise<string>((done, fail) => {
-    execFile(process.execPath, [bin, '--no-progress', '--config', CONFIG, '--output-type', 'json', ...folders], { cwd, maxBuffer: 256 * 1024 * 1024 }, (error, out) => {
-      // A violation makes it exit with their number; no output means that it did not run.
-      if (error && out === '') fail(new Error('the cruiser did not run', { cause: error }));
-      else done(out);
-    });
+    execFile(
+      process.execPath,
+      [bin, '--no-progress', '--config', CONFIG, '--output-type', 'json', ...folders],
+      { cwd, maxBuffer: 256 * 1024 * 1024 },
+      (error, out) => {
+        // A violation makes it exit with their number; no output means that it did not run.
+        if (error && out === '') fail(new Error('the cruiser did not run', { cause: error }));
+        else done(out);
+      },
+    );
   });
   return JSON.parse(stdout) as Cruise;
 }
 
 const sentence = ({ rule, from, to }: Violation): string => `${rule.name}: ${from} imports ${to}`;
-const rulesOf = (config: string): string[] => (createRequire(__filename)(config) as { forbidden: { name: string }[] }).forbidden.map((rule) => rule.name).sort();
+const rulesOf = (config: string): string[] =>
+  (createRequire(__filename)(config) as { forbidden: { name: string }[] }).forbidden.map((rule) => rule.name).sort();
 
 /** Each rule, and files that break it: `file: what it imports`. */
 const BROKEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -48,19 +54,31 @@ const BROKEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'policy/hashes.ts': "import { createHash } from 'node:crypto';\nexport const x = createHash;",
     'record/types.ts': "import type { Stats } from 'fs';\nexport type X = Stats;",
   },
-  'domain-only-domain': { 'domain/up.ts': "import { y } from '../policy/ok';\nexport const x = y;", 'domain/stores.ts': "import type { T } from '../record/store/ok';\nexport type X = T;" },
+  'domain-only-domain': {
+    'domain/up.ts': "import { y } from '../policy/ok';\nexport const x = y;",
+    'domain/stores.ts': "import type { T } from '../record/store/ok';\nexport type X = T;",
+  },
   'domain-packages': { 'domain/clocks.ts': "import moment from 'moment-timezone';\nexport const x = moment;" },
   'policy-only-domain': { 'policy/acts.ts': "import { y } from '../activities/ok';\nexport const x = y;" },
   'policy-packages': { 'policy/sql.ts': "import { sql } from 'kysely';\nexport const x = sql;" },
-  'record-pure-only-domain': { 'record/stores.ts': "import { y } from './store/ok';\nexport const x = y;", 'record/rules.ts': "import { y } from '../policy/ok';\nexport const x = y;" },
+  'record-pure-only-domain': {
+    'record/stores.ts': "import { y } from './store/ok';\nexport const x = y;",
+    'record/rules.ts': "import { y } from '../policy/ok';\nexport const x = y;",
+  },
   'record-pure-packages': { 'record/sql.ts': "import { sql } from 'kysely';\nexport const x = sql;" },
   'store-no-engine': { 'record/store/engine.ts': "import { Client } from '@temporalio/client';\nexport const x = Client;" },
   'workflows-no-node': { 'workflows/reads.ts': "import { join } from 'path';\nexport const x = join;" },
-  'workflows-packages': { 'workflows/checks.ts': "import { z } from 'zod';\nexport const x = z;", 'workflows/calls.ts': "import { Client } from '@temporalio/client';\nexport const x = Client;" },
+  'workflows-packages': {
+    'workflows/checks.ts': "import { z } from 'zod';\nexport const x = z;",
+    'workflows/calls.ts': "import { Client } from '@temporalio/client';\nexport const x = Client;",
+  },
   'workflows-only-domain': { 'workflows/digests.ts': "import { y } from '../record/canonical';\nexport const x = y;" },
   'workflows-activity-types': { 'workflows/runs.ts': "import { y } from '../activities/ok';\nexport const x = y;" },
   'workflows-no-validators': { 'workflows/validates.ts': "import { y } from '../domain/request';\nexport const x = y;" },
-  'activities-below': { 'activities/calls.ts': "import { y } from '../client/ok';\nexport const x = y;", 'activities/runs.ts': "import { y } from '../workflows/ok';\nexport const x = y;" },
+  'activities-below': {
+    'activities/calls.ts': "import { y } from '../client/ok';\nexport const x = y;",
+    'activities/runs.ts': "import { y } from '../workflows/ok';\nexport const x = y;",
+  },
   'activities-no-workflow-sdk': { 'activities/sleeps.ts': "import { sleep } from '@temporalio/workflow';\nexport const x = sleep;" },
   'client-public-doors': { 'client/mails.ts': "import { y } from '../activities/ok';\nexport const x = y;" },
   'client-only-protocol': { 'client/runs.ts': "import { y } from '../workflows/ok';\nexport const x = y;" },
@@ -75,18 +93,29 @@ const BROKEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
 
 /** What the rules allow: a rule that forbids these too would be of no use. */
 const ALLOWED: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(['domain', 'policy', 'record/store', 'activities', 'workflows', 'client', 'workers', 'test'].map((folder) => [`${folder}/ok.ts`, 'export const y = 1;\nexport type T = number;'])),
+  ...Object.fromEntries(
+    ['domain', 'policy', 'record/store', 'activities', 'workflows', 'client', 'workers', 'test'].map((folder) => [
+      `${folder}/ok.ts`,
+      'export const y = 1;\nexport type T = number;',
+    ]),
+  ),
   'domain/request.ts': "import { z } from 'zod';\nexport const y = z;\nexport type T = number;",
   // The other half of the cycle, which is reported once.
   'domain/hen.ts': "import { egg } from './egg';\nexport const hen = () => egg;",
   'domain/fine.ts': "import { y } from './ok';\nimport { c } from '../record/canonical';\nexport const x = [y, c];",
-  'record/canonical.ts': "import { sha256 } from '@noble/hashes/sha2.js';\nimport { y as base } from '../domain/ok';\nexport const y = [sha256, base];\nexport const c = y;",
-  'record/store/fine.ts': "import { createHash } from 'node:crypto';\nimport { sql } from 'kysely';\nimport { c } from '../canonical';\nexport const x = [createHash, sql, c];",
-  'policy/fine.ts': "import { parse } from 'yaml';\nimport { y } from '../domain/ok';\nimport { c } from '../record/canonical';\nexport const x = [parse, y, c];",
+  'record/canonical.ts':
+    "import { sha256 } from '@noble/hashes/sha2.js';\nimport { y as base } from '../domain/ok';\nexport const y = [sha256, base];\nexport const c = y;",
+  'record/store/fine.ts':
+    "import { createHash } from 'node:crypto';\nimport { sql } from 'kysely';\nimport { c } from '../canonical';\nexport const x = [createHash, sql, c];",
+  'policy/fine.ts':
+    "import { parse } from 'yaml';\nimport { y } from '../domain/ok';\nimport { c } from '../record/canonical';\nexport const x = [parse, y, c];",
   'workflows/protocol.ts': "import type { T } from '../domain/ok';\nexport const y = 1;\nexport type X = T;",
-  'workflows/fine.ts': "import { sleep } from '@temporalio/workflow';\nimport type { T } from '../activities/ok';\nimport type { T as R } from '../domain/request';\nimport { y } from './protocol';\nexport const x = [sleep, y];\nexport type X = T & R;",
-  'activities/submit.ts': "import { readFileSync } from 'node:fs';\nimport { y } from '../policy/ok';\nimport { y as p } from '../workflows/protocol';\nexport const x = [readFileSync, y, p];",
-  'client/fine.ts': "import { x as submit } from '../activities/submit';\nimport { y } from '../workflows/protocol';\nimport { x as policy } from '../policy/fine';\nexport const x = [submit, y, policy];",
+  'workflows/fine.ts':
+    "import { sleep } from '@temporalio/workflow';\nimport type { T } from '../activities/ok';\nimport type { T as R } from '../domain/request';\nimport { y } from './protocol';\nexport const x = [sleep, y];\nexport type X = T & R;",
+  'activities/submit.ts':
+    "import { readFileSync } from 'node:fs';\nimport { y } from '../policy/ok';\nimport { y as p } from '../workflows/protocol';\nexport const x = [readFileSync, y, p];",
+  'client/fine.ts':
+    "import { x as submit } from '../activities/submit';\nimport { y } from '../workflows/protocol';\nimport { x as policy } from '../policy/fine';\nexport const x = [submit, y, policy];",
   'workers/fine.ts': "import { Worker } from '@temporalio/worker';\nimport { y } from '../activities/ok';\nexport const x = [Worker, y];",
   'examples/fine.ts': "import { y } from '../client/ok';\nimport { x as helper } from '../workflows/fine';\nexport const x = [y, helper];",
   'test/fine.ts': "import { y } from '../workers/ok';\nimport { y as c } from '../client/ok';\nexport const x = [y, c];",
