@@ -32,7 +32,7 @@ export function originOf(tenant: string): string {
 const textOf = (origin: string, { size, root }: TreeHead): string => `${origin}\n${String(size)}\n${base64(unhex(root))}\n`;
 
 /** C2SP signed-note: the key's id within a note. */
-const noteKeyId = (name: string, publicKey: Uint8Array): Uint8Array => sha256(concat(utf8(`${name}\n`), Uint8Array.of(ED25519), publicKey)).slice(0, 4);
+export const noteKeyId = (name: string, publicKey: Uint8Array): Uint8Array => sha256(concat(utf8(`${name}\n`), Uint8Array.of(ED25519), publicKey)).slice(0, 4);
 
 /** The verifier key as Go's note package takes it: `name+hash+base64`. */
 export const verifierKey = (tenant: string, publicKey: Uint8Array): string =>

@@ -16,7 +16,7 @@ import type { AdminEvent } from './admin';
 import { canonical, digest, parseStrict } from './canonical';
 import { base64url, concat, hex, sha256, utf8 } from './hash';
 import type { KeyPair, RandomBytes } from './keys';
-import { sign } from './signing';
+import { plainSign, sign, type RawSign } from './signing';
 
 /** `prev` of an approval's first entry. */
 export const ZERO_HASH = '0'.repeat(64);
@@ -97,7 +97,7 @@ export interface NewEntry {
 }
 
 /** The next entry after `head`, sealed, and its personal fields. */
-export function makeEntry(input: NewEntry, record: KeyPair, random: RandomBytes): { readonly entry: StoredEntry; readonly personal: readonly PersonalField[] } {
+export function makeEntry(input: NewEntry, record: KeyPair, random: RandomBytes, raw: RawSign = plainSign): { readonly entry: StoredEntry; readonly personal: readonly PersonalField[] } {
   const { tenant, approvalId, at, event, commandId } = input;
   const seq = input.head.seq + 1;
   const fields: { [name: string]: Disclosed } = {};
@@ -114,10 +114,8 @@ export function makeEntry(input: NewEntry, record: KeyPair, random: RandomBytes)
   }
   const body = { tenant, approvalId, seq, type: event.type, at, commandId, fields, personal: digests, prev: input.head.hash };
   const leaf = leafOf(body);
-  return { entry: { ...body, leaf, seal: sealOf(record, leaf), keyId: record.keyId }, personal };
+  return { entry: { ...body, leaf, seal: sign(record, 'countersign/entry/v1', leaf, raw), keyId: record.keyId }, personal };
 }
-
-export const sealOf = (record: KeyPair, leaf: string): string => sign(record, 'countersign/entry/v1', leaf);
 
 /** Every field of an entry by name; {@link ERASED} where a personal one is gone. */
 export function disclosedFields(entry: Pick<StoredEntry, 'fields' | 'personal'>, personal: readonly Pick<PersonalField, 'name' | 'value'>[]): { [name: string]: Json } {

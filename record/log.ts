@@ -5,7 +5,7 @@
  */
 import type { Instant, Json } from '../domain/json';
 import type { KeyPair } from './keys';
-import { sign } from './signing';
+import { plainSign, sign, type RawSign } from './signing';
 import type { Hash } from './tree';
 
 export interface LogRow {
@@ -38,8 +38,8 @@ export const logBody = ({ tenant, position, approvalId: approval, seq, leaf }: U
 
 export const checkpointBody = ({ tenant, size, root, note, at, previous, range }: Unsealed<CheckpointRow>): Json => ({ v: 1, tenant, size, root, note, at, previous, range });
 
-export const sealLogRow = (row: Unsealed<LogRow>, key: KeyPair): LogRow => ({ ...row, seal: sign(key, 'countersign/log/v1', logBody(row)), keyId: key.keyId });
+export const sealLogRow = (row: Unsealed<LogRow>, key: KeyPair, raw: RawSign = plainSign): LogRow => ({ ...row, seal: sign(key, 'countersign/log/v1', logBody(row), raw), keyId: key.keyId });
 
-export const sealCheckpoint = (row: Unsealed<CheckpointRow>, key: KeyPair): CheckpointRow => ({
-  ...row, seal: sign(key, 'countersign/checkpoint/v1', checkpointBody(row)), keyId: key.keyId,
+export const sealCheckpoint = (row: Unsealed<CheckpointRow>, key: KeyPair, raw: RawSign = plainSign): CheckpointRow => ({
+  ...row, seal: sign(key, 'countersign/checkpoint/v1', checkpointBody(row), raw), keyId: key.keyId,
 });

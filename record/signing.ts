@@ -15,8 +15,13 @@ export type Label = (typeof LABELS)[number];
 /** Label, a zero byte that no label holds, canonical JSON. */
 const messageOf = (label: Label, value: Json): Uint8Array => concat(utf8(label), Uint8Array.of(0), utf8(canonical(value)));
 
+/** How raw bytes are signed. Ed25519 is deterministic, so every implementation gives the same bytes; a process that has a faster one may bring it. */
+export type RawSign = (message: Uint8Array, key: KeyPair) => Uint8Array;
+
+export const plainSign: RawSign = (message, key) => ed25519.sign(message, key.privateKey);
+
 /** Ed25519 over the labelled value, base64url without padding. */
-export const sign = (key: KeyPair, label: Label, value: Json): string => base64url(ed25519.sign(messageOf(label, value), key.privateKey));
+export const sign = (key: KeyPair, label: Label, value: Json, raw: RawSign = plainSign): string => base64url(raw(messageOf(label, value), key));
 
 /** Nobody signed what has no canonical form. */
 function messageOrNull(label: Label, value: Json): Uint8Array | null {

@@ -11,6 +11,7 @@ import { disclosedFields, eventOf, makeEntry, type Head, type PersonalField, typ
 import { RecordError } from '../errors';
 import type { KeyPair, RandomBytes } from '../keys';
 import { isUniqueViolation } from './errors';
+import { nativeSign } from './signatures';
 import type { Tables } from './tables';
 
 export interface AppendInput {
@@ -39,7 +40,7 @@ export async function append(db: Kysely<Tables>, input: AppendInput): Promise<Ap
   const personal: PersonalField[] = [];
   let head = input.head;
   for (const { event, commandId } of input.items) {
-    const made = makeEntry({ tenant: input.tenant, approvalId: input.approvalId, head, at: input.at, event, commandId, context: input.context }, input.record, random);
+    const made = makeEntry({ tenant: input.tenant, approvalId: input.approvalId, head, at: input.at, event, commandId, context: input.context }, input.record, random, nativeSign);
     head = { seq: made.entry.seq, hash: made.entry.leaf };
     entries.push(made.entry);
     personal.push(...made.personal);

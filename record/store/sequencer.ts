@@ -14,7 +14,7 @@ import { checkSignature } from '../signing';
 import { EMPTY_RANGE, extend, isRange, rootOf, type Range } from '../tree';
 import type { Db, Trx } from './database';
 import { checkpointOf, entryOf } from './rows';
-import { nativeVerify } from './signatures';
+import { nativeSign, nativeVerify } from './signatures';
 
 /** Entries in one transaction at most; a longer backlog takes several. */
 const BATCH = 500;
@@ -74,7 +74,7 @@ async function sequenceBatch(trx: Trx, keys: Keys, now: Instant, tenant: string,
   const more = rows.length === BATCH;
   const { placed, refused } = await choose(trx, keys, tenant, rows.map(entryOf));
   if (placed.length === 0) return { tenant, added: 0, size: start.size, refused, more };
-  const logRows = placed.map((e, n): LogRow => sealLogRow({ tenant, position: start.size + n, approvalId: e.approvalId, seq: e.seq, leaf: e.leaf }, keys.record));
+  const logRows = placed.map((e, n): LogRow => sealLogRow({ tenant, position: start.size + n, approvalId: e.approvalId, seq: e.seq, leaf: e.leaf }, keys.record, nativeSign));
   const range = extend(start, placed.map((e) => e.leaf));
   await trx.insertInto('log').values(logRows.map((r) => ({ tenant, position: r.position, approval_id: r.approvalId, seq: r.seq, leaf: r.leaf, seal: r.seal, key_id: r.keyId }))).execute();
   await writeCheckpoint(trx, keys, now, tenant, start, range);
@@ -84,7 +84,7 @@ async function sequenceBatch(trx: Trx, keys: Keys, now: Instant, tenant: string,
 async function writeCheckpoint(trx: Trx, keys: Keys, now: Instant, tenant: string, before: Range, range: Range): Promise<void> {
   const head = { size: range.size, root: rootOf(range) };
   const note = makeNote(tenant, head, keys.record);
-  const c = sealCheckpoint({ tenant, ...head, note, at: now, previous: before.size, range: range.roots }, keys.record);
+  const c = sealCheckpoint({ tenant, ...head, note, at: now, previous: before.size, range: range.roots }, keys.record, nativeSign);
   await trx
     .insertInto('checkpoints')
     .values({ tenant, size: c.size, root: c.root, note, at: now, previous: c.previous, range: JSON.stringify(c.range), seal: c.seal, key_id: c.keyId })
