@@ -66,8 +66,8 @@ export function compileSignOffs(declared: Declared, row: DeclaredRow, lane: stri
   const listed: readonly { readonly doc: SignOffDocument; readonly path: Path }[] = doc.sign_offs
     ? doc.sign_offs.map((signOff, i) => ({ doc: signOff, path: ['sign_offs', i] }))
     : [{ doc: {}, path: [] }];
-  if (doc.sign_offs && doc.ladder && doc.sign_offs.every((s) => s.ladder)) {
-    report.error('decorative_key', placeOf(at, 'ladder'), id, 'Every sign-off has a ladder of its own, so this one is never used; remove it');
+  if (doc.ladder && doc.sign_offs?.[0]?.ladder) {
+    report.error('decorative_key', placeOf(at, 'ladder'), id, 'The first sign-off has a ladder of its own, so this one is never used; remove one of the two');
   }
   return listed.flatMap(({ doc: signOff, path }, i) => {
     const signLane = signOff.lane ?? lane;

@@ -34,7 +34,8 @@ export interface RawReading {
   readonly tenant?: string | undefined;
 }
 
-const LIST_MAX = 1000;
+/** A condition walks a list once; this keeps the longest one short. */
+const LIST_MAX = 200;
 
 /** Whether a JSON value is of a declared type. */
 export function fits(type: FieldType, value: Json): boolean {
@@ -58,7 +59,7 @@ export function fits(type: FieldType, value: Json): boolean {
   }
 }
 
-const howTo = (type: FieldType): string => (type.kind === 'money' ? 'money, {"minor": 25000, "currency": "USD"} for USD 250.00' : typeName(type));
+const howTo = (type: FieldType): string => (type.kind === 'money' ? 'money, {"minor": 25000, "currency": "USD"} for USD 250.00' : type.kind === 'list' ? `a list of at most ${LIST_MAX} texts` : typeName(type));
 
 /** Reads what is there; `strict` also asks for what is not. */
 export function read(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, raw: RawReading, strict: boolean): { readonly reading: Reading; readonly issues: readonly RoutingIssue[] } {

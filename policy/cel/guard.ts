@@ -18,7 +18,8 @@ export interface Problem {
   readonly message: string;
 }
 
-const COMPREHENSIONS = ['exists', 'all', 'exists_one', 'filter', 'map'];
+// Those that answer yes or no: one that builds a list has no use in a condition, and grows with its input.
+const COMPREHENSIONS = ['exists', 'all', 'exists_one'];
 const METHODS = ['contains', 'startsWith', 'endsWith', 'size', ...COMPREHENSIONS];
 const FUNCTIONS = ['has', 'size', 'int', 'double', 'string', 'abs', ...Object.keys(MONEY_FUNCTIONS)];
 const OPERATORS = ['==', '!=', 'in', '+', '-', '*', '/', '%', '<', '<=', '>', '>=', '||', '&&', '?:'];

@@ -108,6 +108,7 @@ const TABLE: readonly [string, Spoiled][] = [
   ['a row that supersedes one that is not there', { code: 'unknown_row', row, from: ID, to: '  - id: ▸first\n    supersedes: [other]\n' }],
   ['a row that supersedes itself', { code: 'supersedes_itself', row, from: ID, to: '  - id: ▸first\n    supersedes: [first]\n' }],
   ['only: without a sign-off before', { code: 'contradiction', row, from: `- ladder: [${LADDER}, { role: chief, within: 1h }]`, to: `- ladder: [${LADDER}, { role: chief, within: 1h }]\n        only: ▸above_authority` }],
+  ['a ladder that no sign-off uses', { code: 'decorative_key', row, from: '    sign_offs:\n', to: '    ladder: ▸[{ role: boss, within: 1h }]\n    sign_offs:\n' }],
   ['hold without saying whom to page', { code: 'contradiction', row, from: '{ end: expire }', to: '▸{ end: hold }' }],
   ['an alternative that never happens', { code: 'contradiction', row, from: '{ end: expire }', to: '{ end: expire, alternative: ▸{ type: close, summary: close it } }' }],
   ['an alternative that is no action', { code: 'unknown_action_type', row, from: '{ end: expire }', to: '{ end: safe_alternative, alternative: { type: ▸shut, summary: shut it } }' }],
