@@ -61,6 +61,13 @@ module.exports = {
       to: { path: ANY_PACKAGE, pathNot: npm(['yaml', 'zod', '@marcbachmann/cel-js', 'moment-timezone', 'moment', '@noble/[^/]+']) },
     },
     {
+      name: 'policy-front-door',
+      comment: 'A policy is compiled and resolved through policy/index; what lies behind it may change.',
+      severity: 'error',
+      from: { pathNot: '^(policy|test|bench)/' },
+      to: { path: '^policy/(?!index\\.ts$)' },
+    },
+    {
       name: 'record-pure-only-domain',
       comment: 'Verification knows nothing of who wrote the log: no store, no engine.',
       severity: 'error',

@@ -61,6 +61,7 @@ const BROKEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'domain-packages': { 'domain/clocks.ts': "import moment from 'moment-timezone';\nexport const x = moment;" },
   'policy-only-domain': { 'policy/acts.ts': "import { y } from '../activities/ok';\nexport const x = y;" },
   'policy-packages': { 'policy/sql.ts': "import { sql } from 'kysely';\nexport const x = sql;" },
+  'policy-front-door': { 'activities/behind.ts': "import { y } from '../policy/ok';\nexport const x = y;" },
   'record-pure-only-domain': {
     'record/stores.ts': "import { y } from './store/ok';\nexport const x = y;",
     'record/rules.ts': "import { y } from '../policy/ok';\nexport const x = y;",
@@ -109,13 +110,14 @@ const ALLOWED: Readonly<Record<string, string>> = {
     "import { createHash } from 'node:crypto';\nimport { sql } from 'kysely';\nimport { c } from '../canonical';\nexport const x = [createHash, sql, c];",
   'policy/fine.ts':
     "import { parse } from 'yaml';\nimport { y } from '../domain/ok';\nimport { c } from '../record/canonical';\nexport const x = [parse, y, c];",
+  'policy/index.ts': "export { x } from './fine';",
   'workflows/protocol.ts': "import type { T } from '../domain/ok';\nexport const y = 1;\nexport type X = T;",
   'workflows/fine.ts':
     "import { sleep } from '@temporalio/workflow';\nimport type { T } from '../activities/ok';\nimport type { T as R } from '../domain/request';\nimport { y } from './protocol';\nexport const x = [sleep, y];\nexport type X = T & R;",
   'activities/submit.ts':
-    "import { readFileSync } from 'node:fs';\nimport { y } from '../policy/ok';\nimport { y as p } from '../workflows/protocol';\nexport const x = [readFileSync, y, p];",
+    "import { readFileSync } from 'node:fs';\nimport { x as y } from '../policy';\nimport { y as p } from '../workflows/protocol';\nexport const x = [readFileSync, y, p];",
   'client/fine.ts':
-    "import { x as submit } from '../activities/submit';\nimport { y } from '../workflows/protocol';\nimport { x as policy } from '../policy/fine';\nexport const x = [submit, y, policy];",
+    "import { x as submit } from '../activities/submit';\nimport { y } from '../workflows/protocol';\nimport { x as policy } from '../policy';\nexport const x = [submit, y, policy];",
   'workers/fine.ts': "import { Worker } from '@temporalio/worker';\nimport { y } from '../activities/ok';\nexport const x = [Worker, y];",
   'examples/fine.ts': "import { y } from '../client/ok';\nimport { x as helper } from '../workflows/fine';\nexport const x = [y, helper];",
   'test/fine.ts': "import { y } from '../workers/ok';\nimport { y as c } from '../client/ok';\nexport const x = [y, c];",
