@@ -18,22 +18,19 @@ import { instant } from '../../domain/json';
 import type { ApprovalEvent } from '../../domain/events';
 import { DECIDING, type Move } from '../../domain/moves';
 import type { AgentIdentity, RequestDraft } from '../../domain/request';
-import { compilePolicy, formatFindings, parseDirectory } from '../../policy';
 import { registerAgent } from '../../record/store/agents';
 import { readEvents } from '../../record/store/entries';
-import { publishDirectory, publishPolicy } from '../../record/store/policies';
 import { createActivities } from '../../workers/activities';
 import { SEARCH_ATTRIBUTES } from '../../workers/engine';
 import { startMailSink, type MailSink } from '../../workers/mail-sink';
 import { createWorker } from '../../workers/worker';
 import { approvalWorkflowId, COMMAND_UPDATE, type ApprovalResult, type CommandAnswer } from '../../workflows/protocol';
+import { AGENT, SECRET, TENANT, publish } from './desk';
 import { DESK_DIRECTORY, DESK_POLICY } from './desk-policy';
 import type { TestStore } from './store';
 
-export const TENANT = 'acme';
-export const AGENT: AgentIdentity = { tenant: TENANT, agent: 'refund-bot', owner: 'rita' };
-/** Callback secret of the test agent. */
-export const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw';
+export { AGENT, SECRET, TENANT, publish } from './desk';
+export { actionOf, refund } from './requests';
 
 export interface WorldOptions {
   readonly store: TestStore;
@@ -145,30 +142,3 @@ async function addAttributes({ connection }: TestWorkflowEnvironment): Promise<v
   const searchAttributes = Object.fromEntries(Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => [name, types[type]]));
   await connection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes });
 }
-
-/** Publishes as an operator would; a policy with findings fails the test with them. */
-export async function publish(store: Pick<TestStore, 'db' | 'keys'>, policyText: string, directoryText: string): Promise<void> {
-  const files = [{ path: 'policy.yaml', text: policyText }];
-  const { policy, findings } = compilePolicy(files);
-  if (!policy) throw new Error(formatFindings(findings));
-  const parsed = parseDirectory(directoryText, 'directory.yaml');
-  if (!parsed.directory) throw new Error(formatFindings(parsed.findings));
-  const meta = { tenant: TENANT, by: 'omar', at: new Date().toISOString(), record: store.keys.record };
-  await publishPolicy(store.db, { hash: policy.hash, name: policy.name, version: policy.version, files }, meta);
-  await publishDirectory(store.db, { hash: parsed.directory.hash, text: directoryText }, meta);
-}
-
-/** A refund of so many cents for order o1. */
-export const refund = (minor: number, more: Partial<RequestDraft> = {}): RequestDraft => ({
-  action: {
-    type: 'refund.issue', summary: 'Refund order o1 to the customer', params: { amount: { minor, currency: 'USD' }, order: 'o1' }, system: 'billing',
-    reversibility: 'hard', audience: { reach: 'one_customer', count: 1 },
-  },
-  run: 'run-1', reason: 'The parcel never came', customer: { id: 'c-7', name: 'Kim Doe', email: 'kim@example.com' }, case: 'T-100', resume: { type: 'poll' }, ...more,
-});
-
-/** Any other action of the desk. */
-export const actionOf = (type: string, params: RequestDraft['action']['params'] = {}, more: Partial<RequestDraft> = {}): RequestDraft => ({
-  action: { type, summary: `Do ${type}`, params, system: 'desk', reversibility: 'hard', audience: { reach: 'internal', count: 1 } },
-  run: 'run-1', reason: 'It was asked for', resume: { type: 'poll' }, ...more,
-});
