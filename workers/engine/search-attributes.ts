@@ -29,7 +29,8 @@ export interface Access {
   readonly apiKey: string | null;
 }
 
-const OPEN: Access = { tls: false, apiKey: null };
+/** A server of our own, on this machine. */
+export const OPEN: Access = { tls: false, apiKey: null };
 
 /** TEMPORAL_TLS and TEMPORAL_API_KEY; a key implies TLS. */
 export function accessFrom(env: NodeJS.ProcessEnv): Access {
@@ -65,7 +66,7 @@ async function find(connection: Connection, namespace: string): Promise<Attribut
   const missing: string[] = [];
   const mistyped: string[] = [];
   for (const [name, type] of Object.entries(SEARCH_ATTRIBUTES)) {
-    const found = customAttributes?.[name];
+    const found = customAttributes[name];
     if (found === undefined) missing.push(name);
     else if (found !== WIRE[type]) mistyped.push(name);
   }

@@ -80,7 +80,7 @@ export async function startEngine(options: StartEngine = {}): Promise<Engine> {
   };
   const address = `${HOST}:${port}`;
   try {
-    await serving(address, namespace, gone, () => failure(port, uiPort, said()));
+    await serving(address, namespace, child, () => failure(port, uiPort, said()));
     await registerSearchAttributes(address, namespace);
   } catch (error) {
     await stop();
@@ -127,14 +127,10 @@ function failure(port: number, uiPort: number | null, output: string): EngineErr
 }
 
 /** Returns when the namespace can be described, which is later than when the port answers. */
-async function serving(address: string, namespace: string, gone: Promise<unknown>, explain: () => EngineError): Promise<void> {
-  let dead = false;
-  void gone.then(() => {
-    dead = true;
-  });
+async function serving(address: string, namespace: string, child: ChildProcess, explain: () => EngineError): Promise<void> {
   const deadline = Date.now() + 60_000;
   for (;;) {
-    if (dead) throw explain();
+    if (child.exitCode !== null || child.signalCode !== null) throw explain();
     try {
       const connection = await Connection.connect({ address, connectTimeout: '2s' });
       try {

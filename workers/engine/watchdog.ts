@@ -3,6 +3,7 @@
  * Servers run in a process group of their own, so that Ctrl-C reaches us first; without this, kill -9 would leave them behind.
  */
 import { spawn } from 'node:child_process';
+import { Socket } from 'node:net';
 
 const SCRIPT = 'cat <&3 >/dev/null; kill -TERM "$1" 2>/dev/null; sleep 5; kill -KILL "$1" 2>/dev/null';
 
@@ -13,7 +14,7 @@ export function endWithUs(pid: number): () => void {
   dog.once('error', () => undefined);
   dog.unref();
   const pipe = dog.stdio[3];
-  if (pipe && 'unref' in pipe && typeof pipe.unref === 'function') pipe.unref();
+  if (pipe instanceof Socket) pipe.unref();
   return () => {
     if (dog.pid === undefined || dog.exitCode !== null || dog.signalCode !== null) return;
     try {

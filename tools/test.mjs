@@ -1,0 +1,60 @@
+/**
+ * `npm test`: installs what is missing, then types, lint, import rules and tests, the cheapest first.
+ * Arguments go to Jest: `npm test -- --selectProjects unit`. All steps run even if one fails, and the exit code says whether all passed.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { ensurePackages, requireNode, root, run, runTs } from './lib.mjs';
+
+requireNode();
+await ensurePackages();
+
+const bin = (name, file) => [join(root, 'node_modules', name, file)];
+const args = process.argv.slice(2);
+// Dates in one zone everywhere: what differs between machines must not decide a test.
+const env = { ...process.env, TZ: 'UTC' };
+const node = (file, more) => run(process.execPath, [...file, ...more], { env });
+
+const steps = [
+  ['engines', () => runTs('workers/engine/prepare.ts', [], { env })],
+  ['browser', () => browser()],
+  ['types', () => node(bin('typescript', 'bin/tsc'), ['-p', '.', '--noEmit'])],
+  ['lint', () => node(bin('eslint', 'bin/eslint.js'), ['.', '--max-warnings', '0'])],
+  ['import rules', () => node(bin('dependency-cruiser', 'bin/dependency-cruise.mjs'), ['--config', '.dependency-cruiser.cjs', ...folders()])],
+  ['tests', () => node(bin('jest', 'bin/jest.js'), args)],
+];
+
+const failed = [];
+for (const [name, step] of steps) {
+  process.stdout.write(`\n== ${name}\n`);
+  const code = await step();
+  if (code === 130) process.exit(130);
+  if (code !== 0) failed.push(name);
+}
+process.stdout.write(failed.length === 0 ? '\nAll passed.\n' : `\nFailed: ${failed.join(', ')}.\n`);
+process.exitCode = failed.length === 0 ? 0 : 1;
+
+function folders() {
+  return ['domain', 'policy', 'record', 'workflows', 'activities', 'workers', 'client', 'examples', 'test', 'bench'].filter((name) =>
+    existsSync(join(root, name)),
+  );
+}
+
+/** Tests of the page need Chromium. Where it cannot be had they are skipped, by name. */
+async function browser() {
+  const known = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', process.env.CHROMIUM_PATH ?? ''];
+  if (known.some((path) => path !== '' && existsSync(path))) return 0;
+  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+    process.stdout.write('No Chromium here: the tests that need it are skipped (set CHROMIUM_PATH, or install chromium).\n');
+    return 0;
+  }
+  process.stdout.write('Installing Chromium\n');
+  const quiet = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, stdio: ['ignore', 'ignore', 'inherit'] };
+  let code = await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], { ...quiet, stdio: 'ignore' });
+  if (code !== 0) {
+    await run('apt-get', ['update', '-qq'], quiet);
+    code = await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], quiet);
+  }
+  if (code !== 0) process.stdout.write('Chromium could not be installed: the tests that need it are skipped.\n');
+  return 0;
+}
