@@ -1,0 +1,72 @@
+/**
+ * The server's own type, and what every route must say of itself: who may call it. A route that does not say is refused at start.
+ * Types and one guard; no routes.
+ */
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify';
+import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { AgentIdentity } from '../../domain/request';
+import type { ApiDeps } from './deps';
+import type { Identify } from './identity';
+import type { MakeMove } from './moves';
+import { ApiError } from './problems';
+import type { Caller, SignedIn } from './visibility';
+
+export type App = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, ZodTypeProvider>;
+
+/** `page`: people by their cookie, checked by the page itself, which answers with pages instead of problems. */
+export const WHO = ['public', 'agent', 'person', 'caller', 'page'] as const;
+export type Who = (typeof WHO)[number];
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    who?: Who;
+  }
+  interface FastifyRequest {
+    /** Set for `agent`, `person` and `caller` routes before the body is read. */
+    caller: Caller | null;
+  }
+  interface FastifyInstance {
+    /** Every route there is, for the test that tries each as everyone. */
+    routeTable: { readonly method: string; readonly url: string; readonly who: Who }[];
+  }
+}
+
+/** What the routes share. */
+export interface Context {
+  readonly deps: ApiDeps;
+  readonly identify: Identify;
+  readonly makeMove: MakeMove;
+}
+
+export function theCaller(request: FastifyRequest): Caller {
+  if (!request.caller) throw new ApiError('unauthenticated', 'Say who you are');
+  return request.caller;
+}
+
+export function theAgent(request: FastifyRequest): AgentIdentity {
+  const caller = theCaller(request);
+  if (caller.kind !== 'agent') throw new ApiError('forbidden', 'This is for agents; send an agent key');
+  return { tenant: caller.tenant, agent: caller.agent, owner: caller.owner };
+}
+
+export function thePerson(request: FastifyRequest): SignedIn {
+  const caller = theCaller(request);
+  if (caller.kind !== 'person') throw new ApiError('forbidden', 'This is for people; sign in and use the session token');
+  return caller;
+}
+
+/** Fills `request.caller` as the route asks, before anything of the message is read. */
+export async function authenticate(request: FastifyRequest, identify: Identify): Promise<void> {
+  const who = request.routeOptions.config.who ?? 'public';
+  switch (who) {
+    case 'public':
+    case 'page':
+      return;
+    case 'caller':
+    case 'agent':
+    case 'person':
+      request.caller = await identify.bearer(request.headers.authorization);
+      if (who === 'agent') theAgent(request);
+      if (who === 'person') thePerson(request);
+  }
+}

@@ -1,0 +1,29 @@
+/**
+ * The API's parts over the composition that it shares with the worker: what the process, the demo and the tests hand to `buildApi`.
+ */
+import type { Client } from '@temporalio/client';
+import type { Core } from '../../activities/core';
+import type { ApiDeps } from './deps';
+import { createGateway } from './gateway';
+import { createSessions } from './sessions';
+
+export interface ApiOptions {
+  readonly client: Client;
+  readonly taskQueue: string;
+  readonly patience?: ApiDeps['patience'];
+  readonly rateLimit?: number;
+}
+
+export function apiDeps({ deps, active, tokens, submit, commit }: Core, { client, taskQueue, patience, rateLimit }: ApiOptions): ApiDeps {
+  return {
+    ...deps,
+    submit,
+    commit,
+    gateway: createGateway(client, { taskQueue, timeScale: deps.clock.scale }),
+    sessions: createSessions(deps.keys.command.privateKey),
+    directoryOf: (tenant) => active.directoryOf(deps.db, tenant),
+    jwks: tokens.jwks,
+    ...(patience === undefined ? {} : { patience }),
+    ...(rateLimit === undefined ? {} : { rateLimit }),
+  };
+}

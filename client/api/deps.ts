@@ -1,0 +1,40 @@
+/**
+ * What the API is built from. Everything is handed in: the same server runs in the process, in tests and in the demo.
+ * Types only.
+ */
+import type { Deps } from '../../activities/deps';
+import type { Commit } from '../../activities/commit';
+import type { Submit } from '../../activities/submit';
+import type { Directory } from '../../domain/directory';
+import type { Gateway } from './gateway';
+import type { Sessions } from './sessions';
+
+/** The times the API itself waits; a test shortens them. */
+export interface Patience {
+  /** How long the engine may take to start a workflow or take a signal; after that the record carries it. */
+  readonly engineMs: number;
+  /** How long a move may take before the caller is told to look later. */
+  readonly moveMs: number;
+  /** How long one try of an update may take before the record is asked. */
+  readonly tryMs: number;
+  /** How long to wait for an approval's first level before a move on it is tried. */
+  readonly openMs: number;
+  /** The longest a caller may wait for an end in one request. */
+  readonly waitMs: number;
+}
+
+export const PATIENCE: Patience = { engineMs: 2_000, moveMs: 25_000, tryMs: 5_000, openMs: 5_000, waitMs: 30_000 };
+
+export interface ApiDeps extends Deps {
+  readonly submit: Submit;
+  readonly commit: Commit;
+  readonly gateway: Gateway;
+  readonly sessions: Sessions;
+  /** The tenant's active directory; null when none is published. */
+  readonly directoryOf: (tenant: string) => Promise<Directory | null>;
+  /** Public keys of decision tokens. */
+  readonly jwks: () => { readonly keys: readonly object[] };
+  readonly patience?: Patience;
+  /** Requests a minute from one caller. */
+  readonly rateLimit?: number;
+}

@@ -1,0 +1,77 @@
+/**
+ * The API's side of the engine: starts approval workflows, hands over a command's id, passes a withdrawal on.
+ * Temporal carries ids and nothing else. Failures come as {@link GatewayError} with a closed set of codes;
+ * whether the move counted is never learned from them, only from the record (./moves.ts).
+ */
+import { isGrpcServiceError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { startApproval, type StartApproval } from '../../activities/engine';
+import { approvalWorkflowId, COMMAND_UPDATE, WITHDRAW_SIGNAL, type CommandAnswer, type CommandMessage, type WithdrawMessage } from '../../workflows/protocol';
+
+export type GatewayErrorCode = 'no_workflow' | 'paused' | 'unavailable';
+
+export class GatewayError extends Error {
+  constructor(readonly code: GatewayErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'GatewayError';
+  }
+}
+
+export interface Gateway {
+  /** Idempotent: one that runs already counts as started. */
+  startApproval(start: StartApproval, timeoutMs: number): Promise<void>;
+  sendCommand(tenant: string, approvalId: string, commandId: string, timeoutMs: number): Promise<CommandAnswer>;
+  signalWithdraw(tenant: string, approvalId: string, message: WithdrawMessage, timeoutMs: number): Promise<void>;
+  /** Whether the engine answers at all. */
+  ready(): Promise<boolean>;
+}
+
+/** How long the engine may take to say that it is there. */
+const READY_TIMEOUT_MS = 1_000;
+export interface GatewayOptions {
+  readonly taskQueue: string;
+  readonly timeScale: number;
+}
+
+const FAILED_PRECONDITION = 9;
+
+function toGatewayError(error: unknown, workflowId: string): GatewayError {
+  if (error instanceof WorkflowNotFoundError) return new GatewayError('no_workflow', `No run of ${workflowId} is open`, { cause: error });
+  if (isGrpcServiceError(error) && Number(error.code) === FAILED_PRECONDITION) {
+    return new GatewayError('paused', `The workflow ${workflowId} is paused; unpause it in Temporal and the move goes through`, { cause: error });
+  }
+  return new GatewayError('unavailable', `The engine did not answer for ${workflowId}`, { cause: error });
+}
+
+export function createGateway(client: Client, options: GatewayOptions): Gateway {
+  const within = <T>(timeoutMs: number, work: () => Promise<T>): Promise<T> => client.withDeadline(Date.now() + timeoutMs, work);
+  const told = async <T>(workflowId: string, timeoutMs: number, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await within(timeoutMs, work);
+    } catch (error) {
+      throw toGatewayError(error, workflowId);
+    }
+  };
+  return {
+    async startApproval(start, timeoutMs) {
+      await told(approvalWorkflowId(start.tenant, start.approvalId), timeoutMs, () => startApproval(client, options, start));
+    },
+    sendCommand(tenant, approvalId, commandId, timeoutMs) {
+      const workflowId = approvalWorkflowId(tenant, approvalId);
+      return told(workflowId, timeoutMs, () =>
+        client.workflow.getHandle(workflowId).executeUpdate<CommandAnswer, [CommandMessage]>(COMMAND_UPDATE, { args: [{ commandId }], updateId: commandId }),
+      );
+    },
+    async signalWithdraw(tenant, approvalId, message, timeoutMs) {
+      const workflowId = approvalWorkflowId(tenant, approvalId);
+      await told(workflowId, timeoutMs, () => client.workflow.getHandle(workflowId).signal<[WithdrawMessage]>(WITHDRAW_SIGNAL, message));
+    },
+    async ready() {
+      try {
+        await within(READY_TIMEOUT_MS, () => client.connection.workflowService.getSystemInfo({}));
+        return true;
+      } catch {
+        return false;
+      }
+    },
+  };
+}

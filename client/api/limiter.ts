@@ -1,0 +1,39 @@
+/**
+ * At most so many at once per key; the others wait their turn, first come first served.
+ * More than 10 updates in flight on one workflow discard its running task, so the API keeps to 8 per approval.
+ * Pure: no clock, no I/O.
+ */
+export const IN_FLIGHT_MAX = 8;
+
+export interface Limiter {
+  /** Runs `work` when its turn comes; its result or failure is passed on. */
+  run<T>(key: string, work: () => Promise<T>): Promise<T>;
+}
+
+interface Lane {
+  running: number;
+  readonly waiting: (() => void)[];
+}
+
+export function createLimiter(max: number): Limiter {
+  const lanes = new Map<string, Lane>();
+  return {
+    async run(key, work) {
+      const lane = lanes.get(key) ?? { running: 0, waiting: [] };
+      lanes.set(key, lane);
+      if (lane.running >= max) await new Promise<void>((turn) => lane.waiting.push(turn));
+      else lane.running += 1;
+      try {
+        return await work();
+      } finally {
+        // The place passes straight to the next in line, so that nobody slips in between.
+        const next = lane.waiting.shift();
+        if (next) next();
+        else {
+          lane.running -= 1;
+          if (lane.running === 0) lanes.delete(key);
+        }
+      }
+    },
+  };
+}

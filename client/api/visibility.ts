@@ -1,0 +1,41 @@
+/**
+ * Who may see what. One place for the API and the page; the list's SQL filter (./reads.ts) asks for the same roles.
+ * Pure: imports types only.
+ */
+import type { Person } from '../../domain/directory';
+import type { Instant } from '../../domain/json';
+import type { Plan } from '../../domain/plan';
+import type { AgentIdentity } from '../../domain/request';
+
+/** A person who signed in: as the directory knows them at this request, not as they were at sign-in. */
+export interface SignedIn {
+  readonly tenant: string;
+  readonly person: Person;
+  readonly signedInAt: Instant;
+  /** Names this sign-in; a form's token is bound to it. */
+  readonly session: string;
+}
+
+export type Caller = ({ readonly kind: 'agent' } & AgentIdentity) | ({ readonly kind: 'person' } & SignedIn);
+
+/** Roles that see everything of their tenant. They decide nothing by it. */
+export const WATCHERS: readonly string[] = ['operator', 'auditor'];
+
+export const isWatcher = (person: Person): boolean => person.roles.some((role) => WATCHERS.includes(role));
+
+/** Roles that a plan may ask, its backup included. */
+export function rolesOf(plan: Plan): string[] {
+  const roles = plan.signOffs.flatMap((s) => [s.role, ...s.ladder.map((l) => l.role)]);
+  return [...new Set(plan.onTimeout.hold ? [...roles, plan.onTimeout.hold.role] : roles)];
+}
+
+/** Whether a caller may see an approval. */
+export function maySee(caller: Caller, approval: { readonly tenant: string; readonly agent: string; readonly plan: Plan }): boolean {
+  if (caller.tenant !== approval.tenant) return false;
+  switch (caller.kind) {
+    case 'agent':
+      return caller.agent === approval.agent;
+    case 'person':
+      return isWatcher(caller.person) || rolesOf(approval.plan).some((role) => caller.person.roles.includes(role));
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * The page of one approval: what is asked, who decides until when, what it rests on, what happened, and, for those who may, the moves.
+ * Rendered from the stored packet whose digest the forms carry. Pure.
+ */
+import { describeEnd, whatIsNext } from '../../domain/decide';
+import { holds, personOf, type Directory } from '../../domain/directory';
+import type { Instant } from '../../domain/json';
+import { openSignOff } from '../../domain/state';
+import { sentence } from '../api/present';
+import { moves } from './forms';
+import type { ApprovalPage } from './model';
+import { html, type Markup } from './html';
+import { badge, fromNow, quoted, when } from './layout';
+
+const nameIn = (directory: Directory) => (id: string): string => personOf(directory, id)?.name ?? id;
+
+export function approvalPage(page: ApprovalPage): Markup {
+  const { approval, state, directory, entries } = page;
+  const { packet } = approval;
+  const name = nameIn(directory);
+  return html`
+${told(page)}
+<p class="lead">${badge(state.state)} <span class="muted">${approval.lane} · tier ${packet.tier} · risk ${packet.risk}</span></p>
+<h1>${packet.headline}</h1>
+${packet.amount !== null && html`<p class="amount">${packet.amount}</p>`}
+${state.ended ? ended(page) : standing(page)}
+${moves(page, actingRole(page))}
+<section><h2>Why it needs a person</h2><ul>${packet.why.map((why) => html`<li>${why}</li>`)}</ul>
+${packet.provision.map((text) => html`<blockquote>${text}</blockquote>`)}
+${packet.instruction !== '' && html`<p>${packet.instruction}</p>`}
+</section>
+<section><h2>What it rests on</h2>
+${quoted('agent', 'Reason', packet.reason)}
+${packet.evidence.map((e) => quoted(e.source, e.title, e.content))}
+</section>
+<section><h2>The action</h2>
+<dl>
+<dt>Type</dt><dd><code>${packet.action.type}</code> in ${packet.action.system}</dd>
+<dt>Asked by</dt><dd>${packet.requester.agent}${packet.requester.onBehalfOf !== null && html` on behalf of ${packet.requester.onBehalfOf}`}, run <code>${packet.requester.run}</code></dd>
+${packet.customer && html`<dt>Customer</dt><dd>${packet.customer.name ?? packet.customer.id} (${packet.customer.id})</dd>`}
+${packet.case !== null && html`<dt>Case</dt><dd>${packet.case}</dd>`}
+${packet.action.data.length > 0 && html`<dt>Data touched</dt><dd>${packet.action.data.join(', ')}</dd>`}
+<dt>On no</dt><dd>${packet.onDeny}</dd>
+<dt>On silence</dt><dd>${packet.onSilence}</dd>
+<dt>Policy</dt><dd>${packet.policy.name} ${packet.policy.version} <code class="hash">${packet.policy.hash.slice(0, 12)}</code></dd>
+</dl>
+${quoted('agent', 'Parameters', JSON.stringify(packet.action.params, null, 2))}
+${Object.keys(packet.facts).length > 0 && quoted('agent', 'Facts claimed', JSON.stringify(packet.facts, null, 2))}
+${packet.action.artifacts.length > 0 && html`<h3>Artifacts</h3><ul>${packet.action.artifacts.map((a) => html`<li>${a.name} (${a.media_type}) <code class="hash">${a.sha256}</code></li>`)}</ul>`}
+</section>
+<section><h2>Timeline</h2><ol class="timeline">${entries.map(({ at, event }) => html`<li>${when(at)} <span>${sentence(event, name)}</span></li>`)}</ol></section>
+<p class="muted">Packet <code class="hash">${approval.packetDigest}</code></p>`;
+}
+
+/** The role under which the viewer could act on what is open; null if none. */
+function actingRole({ state, approval, directory, viewer }: ApprovalPage): string | null {
+  if (state.ended || approval.requesters.includes(viewer.person.id)) return null;
+  if (state.takeover) return state.takeover.by === viewer.person.id ? state.takeover.role : null;
+  const open = openSignOff(state);
+  const level = approval.plan.signOffs.find((s) => s.id === open?.id)?.ladder[open?.level ?? -1];
+  const role = state.hold?.role ?? level?.role ?? null;
+  return role !== null && holds(directory, viewer.person.id, role) ? role : null;
+}
+
+function told({ answer }: ApprovalPage): Markup | null {
+  if (answer === null) return null;
+  if (answer === 'stored') return html`<p class="notice" role="status">Your move is stored and not answered yet. Look again in a moment; you need not send it again.</p>`;
+  if (answer.refusal) return html`<p class="notice refused" role="alert"><strong>Not accepted.</strong> ${answer.refusal.message}.</p>`;
+  return html`<p class="notice accepted" role="status">Your move is on the record.</p>`;
+}
+
+/** Who is asked, until when, what next. */
+function standing({ state, approval, directory, now }: ApprovalPage): Markup {
+  const name = nameIn(directory);
+  const { plan } = approval;
+  const due = (at: Instant): Markup => html`${when(at)} (${fromNow(at, now)})`;
+  if (state.takeover) {
+    return html`<dl class="standing"><dt>Taken over by</dt><dd>${name(state.takeover.by)} (${state.takeover.role})</dd><dt>Until</dt><dd>${due(state.takeover.dueAt)}</dd></dl>`;
+  }
+  if (state.hold) {
+    const next = state.hold.then === 'expire' ? 'the request expires' : 'the request is denied';
+    return html`<dl class="standing"><dt>Held for</dt><dd>${name(state.hold.owner)} (${state.hold.role})</dd><dt>Until</dt><dd>${due(state.hold.dueAt)}</dd><dt>Then</dt><dd>${next}</dd></dl>`;
+  }
+  const open = openSignOff(state);
+  const signOff = plan.signOffs.find((s) => s.id === open?.id);
+  if (!open || !signOff || open.dueAt === null) return html`<p>Nobody has been asked yet; this takes a moment.</p>`;
+  const given = state.signOffs.flatMap((s) => s.given);
+  return html`<dl class="standing">
+<dt>Asked</dt><dd>${open.asked.map((a) => `${name(a.person)} (${a.role})`).join(' and ')}</dd>
+${open.claimedBy !== null && html`<dt>Claimed by</dt><dd>${name(open.claimedBy)}</dd>`}
+<dt>Until</dt><dd>${due(open.dueAt)}</dd>
+<dt>If nobody answers</dt><dd>${whatIsNext(plan, signOff, open.level)}</dd>
+<dt>Otherwise silence means</dt><dd>${describeEnd(plan.onTimeout.end, plan)}</dd>
+${plan.signOffs.length > 1 && html`<dt>Sign-off</dt><dd>${signOff.id} of ${plan.signOffs.length}${given.length > 0 && `; given by ${given.map((d) => `${name(d.person)} (${d.role})`).join(' and ')}`}</dd>`}
+</dl>`;
+}
+
+function ended({ state, directory }: ApprovalPage): Markup {
+  const name = nameIn(directory);
+  const end = state.ended;
+  return html`<dl class="standing ended">
+<dt>How it ended</dt><dd>${end?.why}</dd>
+${end && end.deciders.length > 0 && html`<dt>Decided by</dt><dd>${end.deciders.map((d) => html`${name(d.person)} (${d.role}) ${when(d.at)}<br>`)}</dd>`}
+${end && html`<dt>At</dt><dd>${when(end.at)}</dd><dt>The agent was told</dt><dd>${end.next.path}</dd>`}
+</dl>`;
+}
