@@ -8,7 +8,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSy
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client, escapeIdentifier, escapeLiteral } from 'pg';
-import { ADMIN, freePort, heal, initialise, launch, type Cluster, type Running } from './store/cluster';
+import { ADMIN, freePort, heal, initialise, isFree, launch, type Cluster, type Running } from './store/cluster';
 import { StoreError } from './store/errors';
 import { own } from './store/owner';
 import { programs, reachableDir, runAs } from './store/places';
@@ -120,20 +120,24 @@ function passwordsOf({ root, data }: Cluster): Passwords {
 async function launchOnPort(cluster: Cluster, password: string, wanted: number | undefined): Promise<{ running: Running; port: number }> {
   for (let attempt = 1; ; attempt += 1) {
     const port = wanted ?? (await freePort());
+    if (wanted !== undefined && !(await isFree(wanted))) throw portInUse(wanted);
     const running = launch(cluster, port);
     const failure = await untilReady(running, port, password);
     if (failure === null) return { running, port };
     const taken = /address already in use|could not create any TCP\/IP sockets/i.test(failure);
-    if (taken && wanted !== undefined) throw new StoreError('store_port_in_use', `Port ${String(port)}, which the store should use, is in use; stop what uses it, or give another port`);
+    if (taken && wanted !== undefined) throw portInUse(wanted);
     if (!taken || attempt === 5) throw new StoreError('store_failed', `PostgreSQL did not start on ${cluster.data}: ${failure}`);
   }
 }
+
+const portInUse = (port: number): StoreError =>
+  new StoreError('store_port_in_use', `Port ${String(port)}, which the store should use, is in use; stop what uses it, or give another port`);
 
 /** Null when it answers, else what it said. */
 async function untilReady(running: Running, port: number, password: string): Promise<string | null> {
   for (const until = Date.now() + START_MS; Date.now() < until; await sleep(25)) {
     if (running.gone()) return running.lastWords();
-    const client = new Client({ connectionString: urlOf(ADMIN, password, port, 'postgres'), connectionTimeoutMillis: 5_000 });
+    const client = new Client({ connectionString: urlOf(ADMIN, password, port, 'postgres'), connectionTimeoutMillis: 1_000 });
     client.on('error', () => undefined);
     try {
       await client.connect();

@@ -102,6 +102,19 @@ export const freePort = (): Promise<number> =>
     });
   });
 
+export const isFree = (port: number): Promise<boolean> =>
+  new Promise((resolve) => {
+    const server = createServer();
+    server.once('error', () => {
+      resolve(false);
+    });
+    server.listen(port, '127.0.0.1', () => {
+      server.close(() => {
+        resolve(true);
+      });
+    });
+  });
+
 export interface Running {
   readonly pid: number;
   readonly child: ChildProcess;
