@@ -3,7 +3,7 @@
  * Promises: one of it per home directory; what stands at the end says where it is; whatever fails leaves nothing behind and says one sentence.
  * For development on one machine: a production installation runs workers/main and client/api/main by itself.
  */
-import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
@@ -98,13 +98,14 @@ async function bringUp({ settings, env, say, signal }: UpOptions, undo: (() => P
   const db = openDatabase(appUrl, { max: 1, name: 'countersign-up' });
   let seeded: Seeded;
   try {
-    seeded = await seed({ db, keys, sample: join(ROOT, 'examples', 'finance', 'policy'), agentFile });
+    seeded = await seed({ db, keys, sample: settings.sample, agentFile });
   } finally {
     await db.destroy();
   }
 
   step();
   const apiUrl = `http://localhost:${settings.apiPort}`;
+  const taskQueue = env['COUNTERSIGN_TASK_QUEUE'] || TASK_QUEUE;
   const partEnv: NodeJS.ProcessEnv = {
     ...env,
     TZ: 'UTC',
@@ -112,7 +113,7 @@ async function bringUp({ settings, env, say, signal }: UpOptions, undo: (() => P
     DATABASE_URL: appUrl,
     TEMPORAL_ADDRESS: engine.address,
     TEMPORAL_NAMESPACE: engine.namespace,
-    COUNTERSIGN_TASK_QUEUE: TASK_QUEUE,
+    COUNTERSIGN_TASK_QUEUE: taskQueue,
     COUNTERSIGN_KEYS_FILE: join(home, 'keys.json'),
     COUNTERSIGN_API_PORT: String(settings.apiPort),
     COUNTERSIGN_PUBLIC_URL: env['COUNTERSIGN_PUBLIC_URL'] || apiUrl,
@@ -121,11 +122,12 @@ async function bringUp({ settings, env, say, signal }: UpOptions, undo: (() => P
   };
   // The owner's password is for migrations alone.
   delete partEnv['DATABASE_ADMIN_URL'];
+  joinFile(join(home, 'up.env'), partEnv);
   const part = (name: string, file: string, ready: () => Promise<boolean>, graceMs: number): ReturnType<typeof startPart> =>
     startPart({ name, args: ['--import', 'tsx', file], cwd: ROOT, env: partEnv, logFile: join(home, 'logs', `${name}.log`), say, ready, graceMs });
   const access = engine.origin === 'given' ? accessFrom(env) : OPEN;
   step('Starting the worker');
-  const worker = await part('worker', join('workers', 'main.ts'), () => polls(engine.address, engine.namespace, access), 35_000);
+  const worker = await part('worker', join('workers', 'main.ts'), () => polls(engine.address, engine.namespace, access, taskQueue), 35_000);
   undo.push(worker.stop);
   step('Starting the API');
   const api = await part('api', join('client', 'api', 'main.ts'), () => answers(`http://127.0.0.1:${settings.apiPort}/readyz`), 10_000);
@@ -144,6 +146,12 @@ async function bringUp({ settings, env, say, signal }: UpOptions, undo: (() => P
       seeded,
     }),
   );
+}
+
+/** What another program needs to join in here, such as `countersign record verify`. */
+function joinFile(path: string, env: NodeJS.ProcessEnv): void {
+  const names = ['COUNTERSIGN_ENV', 'DATABASE_URL', 'COUNTERSIGN_KEYS_FILE', 'COUNTERSIGN_PUBLIC_URL', 'TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE', 'COUNTERSIGN_TASK_QUEUE'];
+  writeFileSync(path, names.map((name) => `${name}=${env[name] ?? ''}\n`).join(''), { mode: 0o600 });
 }
 
 /** Makes this the only one in its home, with its ports free. Returns how to give the home back. */
@@ -195,12 +203,12 @@ async function freeBy(until: number, check: () => Promise<void>): Promise<void> 
 const answers = async (url: string): Promise<boolean> => (await fetch(url, { signal: AbortSignal.timeout(5_000) })).ok;
 
 /** Whether some worker asks the engine for work on our queue. */
-async function polls(address: string, namespace: string, access: Access): Promise<boolean> {
+async function polls(address: string, namespace: string, access: Access, taskQueue: string): Promise<boolean> {
   const connection = await Connection.connect({ address, connectTimeout: '2s', tls: access.tls, ...(access.apiKey === null ? {} : { apiKey: access.apiKey }) });
   try {
     const { pollers } = await connection.workflowService.describeTaskQueue({
       namespace,
-      taskQueue: { name: TASK_QUEUE },
+      taskQueue: { name: taskQueue },
       taskQueueType: temporal.api.enums.v1.TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
     });
     return pollers.length > 0;

@@ -9,6 +9,8 @@ import { UpError } from './errors';
 export interface UpSettings {
   /** Everything that must survive: the store, the engine's database, keys, mails, logs. */
   readonly home: string;
+  /** The policy and the directory of people that a first start publishes. */
+  readonly sample: string;
   readonly apiPort: number;
   readonly temporalPort: number;
   readonly temporalUiPort: number;
@@ -26,6 +28,7 @@ interface Flag {
 
 const FLAGS = {
   home: { flag: 'home', variable: 'COUNTERSIGN_HOME', about: 'where everything is kept', preset: '.countersign' },
+  sample: { flag: 'sample', variable: 'COUNTERSIGN_SAMPLE', about: 'the policy and directory that a first start publishes', preset: 'examples/finance/policy' },
   apiPort: { flag: 'api-port', variable: 'COUNTERSIGN_API_PORT', about: 'the API', preset: '8700' },
   temporalPort: { flag: 'temporal-port', variable: 'COUNTERSIGN_TEMPORAL_PORT', about: 'the Temporal server', preset: '7233' },
   temporalUiPort: { flag: 'temporal-ui-port', variable: 'COUNTERSIGN_TEMPORAL_UI_PORT', about: "Temporal's UI", preset: '8233' },
@@ -65,6 +68,7 @@ export function readSettings(args: readonly string[], env: NodeJS.ProcessEnv, ro
   const home = valueOf('home');
   return {
     home: home === FLAGS.home.preset ? join(root, home) : resolve(home),
+    sample: valueOf('sample') === FLAGS.sample.preset ? join(root, FLAGS.sample.preset) : resolve(valueOf('sample')),
     apiPort: port('apiPort'),
     temporalPort: port('temporalPort'),
     temporalUiPort: port('temporalUiPort'),
