@@ -41,7 +41,7 @@ export interface Callback {
 const SCHEDULE: readonly number[] = [0, 5_000, 5 * 60_000, 30 * 60_000, 2 * 3_600_000, 5 * 3_600_000, 10 * 3_600_000, 14 * 3_600_000, 20 * 3_600_000, 24 * 3_600_000];
 export const ATTEMPTS_MAX = SCHEDULE.length;
 /** A receiver may ask for time, but not to be forgotten. */
-export const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
+const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
 const THROTTLES = new Set([429, 502, 503, 504]);
 const TIMEOUT_MS = 15_000;
 
@@ -67,7 +67,7 @@ export const webhookId = (approvalId: string, owedId: string): string => `${appr
 export const callbackBody = (result: ApprovalResult): string =>
   JSON.stringify({ type: 'approval.ended', timestamp: result.decidedAt, data: result });
 
-export class SecretError extends Error {
+class SecretError extends Error {
   readonly code = 'secret_invalid';
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);

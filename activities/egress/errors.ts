@@ -2,11 +2,9 @@
  * Why a call to an agent's address was not made or did not come back. One class, a closed union of codes.
  * Imports nothing.
  */
-export const EGRESS_CODES = [
-  'url_invalid', 'scheme_refused', 'host_refused', 'port_refused', 'address_refused',
-  'dns_failed', 'connection_failed', 'tls_failed', 'timeout', 'redirect_refused', 'response_invalid',
-] as const;
-export type EgressCode = (typeof EGRESS_CODES)[number];
+export type EgressCode =
+  | 'url_invalid' | 'scheme_refused' | 'host_refused' | 'port_refused' | 'address_refused'
+  | 'dns_failed' | 'connection_failed' | 'tls_failed' | 'timeout' | 'redirect_refused' | 'response_invalid';
 
 /** The address itself is refused: no connection is made, whoever asks. */
 export interface EgressRefusal {

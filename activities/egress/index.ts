@@ -10,15 +10,14 @@ import { classify } from './address';
 import { EgressError, type EgressRefusal } from './errors';
 import { checkUrl, isRegistered, parseTarget, type Target, type UrlRules } from './url';
 
-export { EgressError, type EgressCode, type EgressRefusal } from './errors';
-export { checkUrl } from './url';
+export { EgressError } from './errors';
 
 /** Every address of a name. Injected in tests. */
-export type Lookup = (hostname: string) => Promise<readonly string[]>;
+type Lookup = (hostname: string) => Promise<readonly string[]>;
 /** Makes the connection to an address that was checked. Injected in tests. */
 export type Connect = buildConnector.connector;
 
-export interface PostOptions {
+interface PostOptions {
   readonly headers: Readonly<Record<string, string>>;
   readonly body: string;
   /** For everything together: resolving, connecting, the answer. */
@@ -27,7 +26,7 @@ export interface PostOptions {
   readonly registeredHosts?: readonly string[];
 }
 
-export interface PostResult {
+interface PostResult {
   readonly status: number;
   readonly latencyMs: number;
   /** How much of the body was read, at most the cap. The body itself is never shown. */

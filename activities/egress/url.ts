@@ -12,7 +12,7 @@ export interface UrlRules {
   readonly ports?: readonly number[];
 }
 
-export const DEFAULT_PORTS: readonly number[] = [443, 8443];
+const DEFAULT_PORTS: readonly number[] = [443, 8443];
 
 export interface Target {
   readonly url: URL;

@@ -16,7 +16,7 @@ export type Block =
   | { readonly type: 'link'; readonly label: string; readonly url: string };
 
 /** Longer quotations are cut: the page shows them whole. */
-export const BOX_MAX = 4_000;
+const BOX_MAX = 4_000;
 
 function cut(text: string): string {
   const characters = [...visible(text)];

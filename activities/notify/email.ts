@@ -21,7 +21,7 @@ export interface EmailOptions {
 
 export type Addressed = Message & { readonly to: { readonly name: string; readonly email: string } };
 
-export interface EmailResult {
+interface EmailResult {
   readonly status: AttemptStatus;
   /** One sentence without addresses or the server's own words, which may repeat them. */
   readonly detail: string;
@@ -39,7 +39,7 @@ const ADDRESS = /^[^\s@<>(),:;"\\[\]\p{Cc}]{1,64}@[^\s@<>(),:;"\\[\]\p{Cc}]{1,25
 const id = (host: string, ...parts: readonly string[]): string => `<${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40)}@${host}>`;
 
 /** The ids that make a resent message the same one, and all of an approval one thread; opaque, since headers travel. */
-export function threadOf({ tenant, approvalId, owedId, kind }: Pick<Message, 'tenant' | 'approvalId' | 'owedId' | 'kind'>, from: string): { readonly messageId: string; readonly thread: string } {
+function threadOf({ tenant, approvalId, owedId, kind }: Pick<Message, 'tenant' | 'approvalId' | 'owedId' | 'kind'>, from: string): { readonly messageId: string; readonly thread: string } {
   const host = /@([A-Za-z0-9.-]+)>?\s*$/.exec(from)?.[1] ?? 'countersign.invalid';
   return { messageId: id(host, 'message', tenant, approvalId, owedId), thread: id(host, kind === 'tell_customer' ? 'customer' : 'approval', tenant, approvalId) };
 }

@@ -23,8 +23,8 @@ import { verifyDecisionToken } from './token';
 
 export { ReceiverError, type Answer, type ReceiverCode } from './errors';
 export { nodeHandler } from './node';
-export { fileStore, memoryStore, type SeenStore } from './store';
-export { verifyDecisionToken } from './token';
+export { fileStore, memoryStore, REMEMBER_MS, type Seen, type SeenStore } from './store';
+export { NotADecision, verifyDecisionToken } from './token';
 
 export interface Outcome {
   readonly result: ApprovalResult;

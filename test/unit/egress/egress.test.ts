@@ -1,5 +1,10 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer as createHttpServer, type RequestListener, type Server as HttpServer } from 'node:http';
 import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import { createServer as createHttpsServer } from 'node:https';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { buildConnector } from 'undici';
 import { createEgress, EgressError, type Connect, type EgressOptions } from '../../../activities/egress';
 import { classify } from '../../../activities/egress/address';
@@ -212,6 +217,36 @@ describe('a call that is made', () => {
     expect(await refusal(open().post(origin, { ...POST, registeredHosts: ['agents.example.com'] }))).toBe('host_refused');
     expect(await refusal(open({ allowedHosts: ['agents.example.com'] }).post(origin, POST))).toBe('host_refused');
     expect((await open({ allowedHosts: ['127.0.0.1'] }).post(origin, { ...POST, registeredHosts: [new URL(origin).host] })).status).toBe(200);
+  });
+});
+
+describe('the name on the certificate', () => {
+  const dir = mkdtempSync(join(tmpdir(), 'tls-'));
+  const [keyFile, certFile] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
+  const made = spawnSync('openssl', [
+    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', keyFile, '-out', certFile, '-days', '2',
+    '-subj', '/CN=agents.example.com', '-addext', 'subjectAltName=DNS:agents.example.com',
+  ]);
+  afterAll(() => rmSync(dir, { recursive: true }));
+
+  (made.status === 0 ? it : it.skip)('is the name that was asked for, though an address is connected to (skipped without openssl)', async () => {
+    const cert = readFileSync(certFile);
+    const names: unknown[] = [];
+    const server = createHttpsServer({ cert, key: readFileSync(keyFile) }, (request, response) => {
+      names.push(request.headers.host, 'servername' in request.socket && request.socket.servername);
+      response.end('ok');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    // Stands for the public address, which cannot be reached here; the certificate is checked by the real connector.
+    const real = buildConnector({ ca: cert });
+    const egress = createEgress({ allowLoopback: false, ports: [port], lookup: async () => ['93.184.215.14'], connect: (options, callback) => real({ ...options, hostname: '127.0.0.1' }, callback) });
+    expect((await egress.post(`https://agents.example.com:${port}/`, POST)).status).toBe(200);
+    expect(names).toEqual([`agents.example.com:${port}`, 'agents.example.com']);
+    expect(await refusal(egress.post(`https://other.example.com:${port}/`, POST))).toBe('tls_failed');
+    expect(names).toHaveLength(2);
+    await egress.close();
+    await new Promise((resolve) => server.close(resolve));
   });
 });
 

@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto';
+import { createHmac, createPublicKey, verify } from 'node:crypto';
 import { CompactSign, decodeProtectedHeader, importJWK, type JWK } from 'jose';
 import { createTokens, TokenError, type MintInput } from '../../../activities/tokens';
 import { verifyDecisionToken } from '../../../client/receiver/token';
@@ -56,6 +56,13 @@ describe('a decision token', () => {
     expect(document.keys).toEqual([{ kty: 'OKP', crv: 'Ed25519', x: Buffer.from(own.publicKey).toString('base64url'), kid: own.keyId, alg: 'Ed25519', use: 'sig' }]);
     const claims = await verifyDecisionToken(await tokens.mint(decision), document, { tenant: 'acme', agent: 'refund-bot', issuer: ISSUER, now: new Date(NOW) });
     expect(claims.sub).toBe('apr_1');
+  });
+
+  it('verifies with another implementation of Ed25519 than the one that signed it', async () => {
+    const [header = '', payload = '', signature = ''] = (await tokens.mint(decision)).split('.');
+    const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(own.publicKey).toString('base64url') }, format: 'jwk' });
+    expect(verify(null, Buffer.from(`${header}.${payload}`), key, Buffer.from(signature, 'base64url'))).toBe(true);
+    expect(verify(null, Buffer.from(`${header}.${payload}x`), key, Buffer.from(signature, 'base64url'))).toBe(false);
   });
 
   it('still counts after the key was rotated, as long as the old key is trusted', async () => {
