@@ -2,10 +2,13 @@
  * What can only be seen with all rows side by side: names that must exist, circles, authority that ends too early, doubts.
  * Pure. What a single row must say is demanded in row.ts.
  */
+import type { Json } from '../domain/json';
+import type { Reading } from './cel/names';
 import type { Declared } from './declare';
 import { checkExamples } from './examples';
 import type { CompiledPolicy, CompiledRow } from './model';
 import type { Report } from './report';
+import type { FieldType } from './units';
 
 export function checkPolicy(policy: CompiledPolicy, declared: Declared, report: Report): void {
   const ids = new Set(policy.rows.map((r) => r.id));
@@ -13,6 +16,7 @@ export function checkPolicy(policy: CompiledPolicy, declared: Declared, report: 
     checkSupersedes(row, policy, ids, report);
     checkAuthority(row, policy, report);
     checkDoubts(row, report);
+    checkGuards(row, policy, report);
   }
   for (const row of policy.rows) {
     const source = declared.rows.find((r) => r.id === row.id);
@@ -42,13 +46,32 @@ function checkAuthority(row: CompiledRow, policy: CompiledPolicy, report: Report
   for (const signOff of row.signOffs) {
     for (const [i, level] of signOff.ladder.entries()) {
       if (!has(level.role)) {
-        report.error('role_without_authority', signOff.levelsAt[i] ?? signOff.at, row.id, `${level.role} is asked about an amount but has no authority, so its yes would be refused; add authority: { ${level.role}: { up_to: … } }`);
+        report.error(
+          'role_without_authority',
+          signOff.levelsAt[i] ?? signOff.at,
+          row.id,
+          `${level.role} is asked about an amount but has no authority, so its yes would be refused; add authority: { ${level.role}: { up_to: … } }`,
+        );
       }
     }
   }
+  const hold = row.onTimeout.hold;
+  if (hold && !has(hold.role)) {
+    report.error(
+      'role_without_authority',
+      row.at,
+      row.id,
+      `${hold.role} is paged about an amount but has no authority, so its yes would be refused; add authority: { ${hold.role}: { up_to: … } }`,
+    );
+  }
   const last = row.signOffs[row.signOffs.length - 1];
   if (last && last.ladder.every((l) => has(l.role) && policy.authority[l.role] !== null)) {
-    report.warn('authority_gap', last.at, row.id, `Nobody whom the row ${row.id} asks last may sign for every amount: one above their authority can only be denied or expire; end with a role that is unlimited`);
+    report.warn(
+      'authority_gap',
+      last.at,
+      row.id,
+      `Nobody whom the row ${row.id} asks last may sign for every amount: one above their authority can only be denied or expire; end with a role that is unlimited`,
+    );
   }
 }
 
@@ -57,17 +80,75 @@ const DOMAIN_RISK = /\b(data|permission|access|credential|export|money|amount|re
 function checkDoubts(row: CompiledRow, report: Report): void {
   const text = row.when?.text ?? '';
   const reads = [...text.matchAll(/\b(?:facts|action\.params)\.([a-z0-9_]+)/g)].map((m) => m[1] ?? '');
-  if (reads.length > 0 && reads.every((name) => /confidence|score|probability|certainty/.test(name)) && !/action\.(type|data|audience|system|reversibility)/.test(text)) {
+  if (
+    reads.length > 0 &&
+    reads.every((name) => /confidence|score|probability|certainty/.test(name)) &&
+    !/action\.(type|data|audience|system|reversibility)/.test(text)
+  ) {
     report.warn('confidence_only', row.at, row.id, 'The trigger reads nothing but how sure the agent says it is; add what is at stake');
   }
   const asks = row.effect === 'approval' || row.effect === 'escalation';
   if (asks && row.lane === 'manager' && (row.amount !== null || DOMAIN_RISK.test(text))) {
-    report.warn('risk_owned_by_manager', row.ownerAt, row.id, 'A risk of data, permissions, money, production or outside messages lies with the manager; give it to the lane that knows the domain');
+    report.warn(
+      'risk_owned_by_manager',
+      row.ownerAt,
+      row.id,
+      'A risk of data, permissions, money, production or outside messages lies with the manager; give it to the lane that knows the domain',
+    );
+  }
+}
+
+/** A trigger that reads a param which some action does not have catches every request of that action: strict, but seldom meant. */
+function checkGuards(row: CompiledRow, policy: CompiledPolicy, report: Report): void {
+  if (row.effect === 'allow' || !row.when) return;
+  for (const [type, { params }] of Object.entries(policy.actions)) {
+    const result = row.when.evaluate(sampleReading(policy, type));
+    const param = result.ok ? undefined : /No such key: (\w+)/.exec(result.why)?.[1];
+    if (param === undefined || Object.hasOwn(params, param) || !policy.names.has(`action.params.${param}`)) continue;
+    report.warn(
+      'unguarded_param',
+      row.whenAt,
+      row.id,
+      `${type} has no param ${param}, so the trigger cannot be evaluated there and counts as met; begin it with action.type == "…" &&, or has(action.params.${param}) &&`,
+    );
+  }
+}
+
+/** A request of `type` that lacks nothing it could have. */
+function sampleReading(policy: CompiledPolicy, type: string): Reading {
+  const declared = policy.actions[type]?.params ?? {};
+  const reading = new Map<string, Json>();
+  for (const [path, field] of policy.names) {
+    const param = path.startsWith('action.params.') ? path.slice('action.params.'.length) : null;
+    if (param === null || Object.hasOwn(declared, param)) reading.set(path, sampleOf(field));
+  }
+  return reading.set('action.type', type);
+}
+
+function sampleOf(type: FieldType): Json {
+  switch (type.kind) {
+    case 'int':
+    case 'double':
+      return 0;
+    case 'bool':
+      return false;
+    case 'money':
+      return { minor: 0, currency: 'USD' };
+    case 'list':
+      return [];
+    case 'enum':
+      return type.values[0] ?? '';
+    case 'string':
+    case 'any':
+      return '';
   }
 }
 
 function checkUnusedFacts(policy: CompiledPolicy, declared: Declared, report: Report): void {
-  const read = policy.rows.concat(policy.defaultRow).flatMap((r) => [r.when?.text ?? '', r.unless?.text ?? '', r.amount?.text ?? '']).join('\n');
+  const read = policy.rows
+    .concat(policy.defaultRow)
+    .flatMap((r) => [r.when?.text ?? '', r.unless?.text ?? '', r.amount?.text ?? ''])
+    .join('\n');
   for (const [name, fact] of declared.facts) {
     const used = new RegExp(`\\bfacts\\s*\\.\\s*${name}\\b`).test(read);
     if (!used) report.warn('unused_fact', fact.at.source.keyAt(fact.at.base), null, `No row reads the fact ${name}; remove it, or use it`);

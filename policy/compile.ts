@@ -14,7 +14,7 @@ export function compilePolicy(files: readonly PolicyFile[]): { readonly policy: 
   const report = new Report();
   const declared = declare(files, report);
   const policy = declared && assemble(declared, files, report);
-  if (policy && declared) checkPolicy(policy, declared, report);
+  if (policy) checkPolicy(policy, declared, report);
   return { policy: report.broken ? null : policy, findings: report.findings };
 }
 

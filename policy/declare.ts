@@ -19,7 +19,7 @@ export interface At {
 
 export const placeOf = ({ source, base }: At, ...path: Path): Place => source.at([...base, ...path]);
 
-export interface DeclaredFact {
+interface DeclaredFact {
   readonly field: Field;
   readonly source: FactSource;
   readonly value: string | null;
@@ -48,7 +48,7 @@ export interface Declared {
 }
 
 /** Lanes every policy has; it may say more about them, and define others. */
-export const LANES = ['manager', 'security', 'finance', 'engineering', 'customer'] as const;
+const LANES = ['manager', 'security', 'finance', 'engineering', 'customer'] as const;
 
 /** Names that a JavaScript object has already. */
 const RESERVED = ['constructor', 'prototype'];
@@ -115,17 +115,26 @@ class Once {
   }
 }
 
-function pick<K extends 'name' | 'version' | 'defaults' | 'default'>(read: readonly Read[], key: K, once: Once): { value: NonNullable<PolicyDocument[K]>; at: At } | null {
+function pick<K extends 'name' | 'version' | 'defaults' | 'default'>(
+  read: readonly Read[],
+  key: K,
+  once: Once,
+): { value: NonNullable<PolicyDocument[K]>; at: At } | null {
   let found: { value: NonNullable<PolicyDocument[K]>; at: At } | null = null;
   for (const { source, doc } of read) {
     const value = doc[key];
-    if (value !== undefined && value !== null && once.take(key, source.keyAt([key]))) found = { value, at: { source, base: [key] } };
+    if (value !== undefined && once.take(key, source.keyAt([key]))) found = { value, at: { source, base: [key] } };
   }
   return found;
 }
 
 /** Every entry of a section over all files, each declared once. */
-function* entries<T>(read: readonly Read[], section: 'lanes' | 'authority' | 'actions' | 'facts', get: (doc: PolicyDocument) => Record<string, T> | undefined, once: Once): Generator<[string, T, At]> {
+function* entries<T>(
+  read: readonly Read[],
+  section: 'lanes' | 'authority' | 'actions' | 'facts',
+  get: (doc: PolicyDocument) => Record<string, T> | undefined,
+  once: Once,
+): Generator<[string, T, At]> {
   for (const { source, doc } of read) {
     for (const [name, value] of Object.entries(get(doc) ?? {})) {
       if (once.take(`${section}.${name}`, source.keyAt([section, name]))) yield [name, value, { source, base: [section, name] }];
@@ -134,8 +143,11 @@ function* entries<T>(read: readonly Read[], section: 'lanes' | 'authority' | 'ac
 }
 
 function lanesOf(read: readonly Read[], once: Once): Declared['lanes'] {
-  const lanes = new Map<string, { owner: string | null; ladder: readonly LevelDocument[] | null; at: At | null }>(LANES.map((lane) => [lane, { owner: null, ladder: null, at: null }]));
-  for (const [name, lane, at] of entries(read, 'lanes', (doc) => doc.lanes, once)) lanes.set(name, { owner: lane.owner ?? null, ladder: lane.ladder ?? null, at });
+  const lanes = new Map<string, { owner: string | null; ladder: readonly LevelDocument[] | null; at: At | null }>(
+    LANES.map((lane) => [lane, { owner: null, ladder: null, at: null }]),
+  );
+  for (const [name, lane, at] of entries(read, 'lanes', (doc) => doc.lanes, once))
+    lanes.set(name, { owner: lane.owner ?? null, ladder: lane.ladder ?? null, at });
   return lanes;
 }
 
@@ -143,7 +155,8 @@ function authorityOf(read: readonly Read[], once: Once, report: Report): Declare
   const authority = new Map<string, Money | null>();
   for (const [role, { up_to: upTo }, at] of entries(read, 'authority', (doc) => doc.authority, once)) {
     const limit = upTo === 'unlimited' ? null : parseMoney(upTo);
-    if (limit === undefined || (limit !== null && limit.minor < 0)) report.error('bad_money', placeOf(at, 'up_to'), null, `${upTo} is no limit for ${role}; write for example 1000.00 USD, or unlimited`);
+    if (limit === undefined || (limit !== null && limit.minor < 0))
+      report.error('bad_money', placeOf(at, 'up_to'), null, `${upTo} is no limit for ${role}; write for example 1000.00 USD, or unlimited`);
     else authority.set(role, limit);
   }
   return authority;
@@ -151,7 +164,13 @@ function authorityOf(read: readonly Read[], once: Once, report: Report): Declare
 
 function fieldOf(name: string, text: string, at: Place, report: Report): Field | null {
   const field = RESERVED.includes(name) ? undefined : parseType(text);
-  if (!field) report.error('bad_type', at, null, RESERVED.includes(name) ? `${name} cannot be used as a name; choose another` : `${text} is no type for ${name}; use ${TYPE_HELP}`);
+  if (!field)
+    report.error(
+      'bad_type',
+      at,
+      null,
+      RESERVED.includes(name) ? `${name} cannot be used as a name; choose another` : `${text} is no type for ${name}; use ${TYPE_HELP}`,
+    );
   return field ?? null;
 }
 
@@ -185,7 +204,12 @@ function rowsOf(read: readonly Read[], report: Report): DeclaredRow[] {
       const before = rows.find((r) => r.id === row.id);
       if (before || row.id === 'default') {
         const where = before ? placeOf(before.at) : undefined;
-        report.error('duplicate_row', placeOf(at, 'id'), row.id, `There is already a row ${row.id}${where ? ` (${where.file}:${where.line})` : ''}; give each row an id of its own`);
+        report.error(
+          'duplicate_row',
+          placeOf(at, 'id'),
+          row.id,
+          `There is already a row ${row.id}${where ? ` (${where.file}:${where.line})` : ''}; give each row an id of its own`,
+        );
         continue;
       }
       rows.push({ id: row.id, doc: row, isDefault: false, at });

@@ -11,7 +11,10 @@ import { shaped } from './shape';
 
 const text = (max: number) => z.string().trim().min(1).max(max);
 const role = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'use lower-case letters, digits and _');
-const personId = z.string().regex(/^[a-z][a-z0-9_.-]{0,63}$/, 'use lower-case letters, digits, dot, - and _').refine((id) => id !== 'constructor' && id !== 'prototype', 'choose another id');
+const personId = z
+  .string()
+  .regex(/^[a-z][a-z0-9_.-]{0,63}$/, 'use lower-case letters, digits, dot, - and _')
+  .refine((id) => id !== 'constructor' && id !== 'prototype', 'choose another id');
 /** Sent as text, so that YAML's own dates, which differ by reader, stay out. */
 const at = z.iso.datetime({ offset: true });
 
@@ -22,7 +25,10 @@ const DirectorySchema = z.strictObject({
       name: text(200),
       email: z.email().max(320),
       roles: z.array(role).max(50).default([]),
-      absences: z.array(z.strictObject({ from: at, to: at })).max(100).default([]),
+      absences: z
+        .array(z.strictObject({ from: at, to: at }))
+        .max(100)
+        .default([]),
     }),
   ),
   duty: z.record(role, z.array(text(64)).min(1).max(50)).default({}),
@@ -37,7 +43,12 @@ export function parseDirectory(fileText: string, path: string): { readonly direc
   if (!source || !doc) return { directory: null, findings: report.findings };
   checkPeople(doc, source, report);
   checkDuty(doc, source, report);
-  const people = Object.fromEntries(Object.entries(doc.people).map(([id, person]): [string, Person] => [id, { id, ...person, absences: person.absences.map(({ from, to }) => ({ from: utc(from), to: utc(to) })) }]));
+  const people = Object.fromEntries(
+    Object.entries(doc.people).map(([id, person]): [string, Person] => [
+      id,
+      { id, ...person, absences: person.absences.map(({ from, to }) => ({ from: utc(from), to: utc(to) })) },
+    ]),
+  );
   const directory: Directory = { hash: contentHash('directory', [file]), people, duty: doc.duty };
   return { directory: report.broken ? null : directory, findings: report.findings };
 }
@@ -49,10 +60,17 @@ function checkPeople(doc: Document, source: Source, report: Report): void {
   const emails = new Map<string, string>();
   for (const [id, person] of Object.entries(doc.people)) {
     const other = emails.get(person.email.toLowerCase());
-    if (other) report.error('duplicate_email', source.at(['people', id, 'email']), null, `${id} and ${other} share the address ${person.email}; two sign-offs are two people: give each an inbox of their own`);
+    if (other)
+      report.error(
+        'duplicate_email',
+        source.at(['people', id, 'email']),
+        null,
+        `${id} and ${other} share the address ${person.email}; two sign-offs are two people: give each an inbox of their own`,
+      );
     emails.set(person.email.toLowerCase(), id);
     for (const [i, { from, to }] of person.absences.entries()) {
-      if (Date.parse(from) >= Date.parse(to)) report.error('bad_absence', source.at(['people', id, 'absences', i]), null, `The absence of ${id} ends before it begins; swap from and to`);
+      if (Date.parse(from) >= Date.parse(to))
+        report.error('bad_absence', source.at(['people', id, 'absences', i]), null, `The absence of ${id} ends before it begins; swap from and to`);
     }
   }
 }
@@ -63,7 +81,8 @@ function checkDuty(doc: Document, source: Source, report: Report): void {
       const place = source.at(['duty', dutyRole, i]);
       const person = Object.hasOwn(doc.people, id) ? doc.people[id] : undefined;
       if (!person) report.error('unknown_person', place, null, `${id} has duty for ${dutyRole} but is not among people; add the person, or mend the id`);
-      else if (!person.roles.includes(dutyRole)) report.error('role_not_held', place, null, `${id} has duty for ${dutyRole} but does not hold it; add the role to the person`);
+      else if (!person.roles.includes(dutyRole))
+        report.error('role_not_held', place, null, `${id} has duty for ${dutyRole} but does not hold it; add the role to the person`);
       if (ids.indexOf(id) !== i) report.error('duplicate_person', place, null, `${id} is listed twice for ${dutyRole}; a backup is another person`);
     }
   }

@@ -18,7 +18,15 @@ export function checkExamples(policy: Pick<CompiledPolicy, 'actions' | 'facts'>,
   }
 }
 
-function checkOne(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, row: CompiledRow, declared: DeclaredRow, list: 'match' | 'no_match', index: number, example: ExampleDocument, report: Report): void {
+function checkOne(
+  policy: Pick<CompiledPolicy, 'actions' | 'facts'>,
+  row: CompiledRow,
+  declared: DeclaredRow,
+  list: 'match' | 'no_match',
+  index: number,
+  example: ExampleDocument,
+  report: Report,
+): void {
   const place = (...path: string[]) => placeOf(declared.at, 'examples', list, index, ...path);
   const { reading, issues } = read(policy, rawOf(policy, example), false);
   for (const { code, path, message } of issues) {
@@ -29,20 +37,30 @@ function checkOne(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, row: Compil
   const trigger = row.when.evaluate(reading);
   if (!trigger.ok) {
     const strict = row.effect === 'allow' ? 'not met' : 'met';
-    report.error('example_unevaluable', place(), row.id, `Example ${index + 1} under ${list} cannot be evaluated (${trigger.why}), and would count as ${strict}; give it what the trigger reads, or guard the trigger with action.type == "…" or has(…)`);
+    report.error(
+      'example_unevaluable',
+      place(),
+      row.id,
+      `Example ${index + 1} under ${list} cannot be evaluated (${trigger.why}), and would count as ${strict}; give it what the trigger reads, or guard the trigger with action.type == "…" or has(…)`,
+    );
     return;
   }
   const unless = row.unless?.evaluate(reading);
   const holds = trigger.value === true && !(unless?.ok === true && unless.value === true);
   if (holds === (list === 'match')) return;
-  report.error('example_fails', place(), row.id, `Example ${index + 1} under ${list} ${holds ? 'matches' : 'does not match'}: ${row.when.words(reading)}; mend the trigger, or move the example`);
+  report.error(
+    'example_fails',
+    place(),
+    row.id,
+    `Example ${index + 1} under ${list} ${holds ? 'matches' : 'does not match'}: ${row.when.words(reading)}; mend the trigger, or move the example`,
+  );
 }
 
 function rawOf(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, { action, facts, evidence, requester, tenant }: ExampleDocument): RawReading {
   const params = Object.hasOwn(policy.actions, action.type) ? policy.actions[action.type]?.params : undefined;
   return {
-    action: { ...action, params: withMoney(action.params as JsonObject, (name) => (params && Object.hasOwn(params, name) ? params[name]?.type : undefined)) },
-    facts: withMoney(facts as JsonObject, (name) => (Object.hasOwn(policy.facts, name) ? policy.facts[name]?.type : undefined)),
+    action: { ...action, params: withMoney(action.params, (name) => (params && Object.hasOwn(params, name) ? params[name]?.type : undefined)) },
+    facts: withMoney(facts, (name) => (Object.hasOwn(policy.facts, name) ? policy.facts[name]?.type : undefined)),
     evidence,
     requester: { agent: requester.agent, run: requester.run, onBehalfOf: requester.on_behalf_of },
     tenant,

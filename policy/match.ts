@@ -13,7 +13,7 @@ export interface Active {
 
 type Verdict = 'met' | 'not_met' | 'unevaluated';
 
-export function verdictOf(row: CompiledRow, reading: Reading): Verdict {
+function verdictOf(row: CompiledRow, reading: Reading): Verdict {
   if (!row.when) return 'met';
   const trigger = row.when.evaluate(reading);
   if (!trigger.ok) return row.effect === 'allow' ? 'not_met' : excused(row, reading) ? 'not_met' : 'unevaluated';
@@ -30,7 +30,8 @@ export function activeRows(rows: readonly CompiledRow[], defaultRow: CompiledRow
   const verdicts = new Map(rows.map((row) => [row.id, verdictOf(row, reading)]));
   const matched = rows.filter((row) => verdicts.get(row.id) !== 'not_met');
   // A row that is itself superseded supersedes nothing; `check` refuses circles.
-  const stands = (row: CompiledRow): boolean => !matched.some((other) => verdicts.get(other.id) === 'met' && other.supersedes.includes(row.id) && stands(other));
+  const stands = (row: CompiledRow): boolean =>
+    !matched.some((other) => verdicts.get(other.id) === 'met' && other.supersedes.includes(row.id) && stands(other));
   const active = matched.filter(stands).map((row): Active => ({ row, matched: describe(row, reading, verdicts.get(row.id) === 'unevaluated') }));
   return active.length > 0 ? active : [{ row: defaultRow, matched: describe(defaultRow, reading, false) }];
 }

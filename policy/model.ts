@@ -62,6 +62,7 @@ export interface CompiledRow {
   readonly instruction: string;
   readonly at: Place;
   readonly ownerAt: Place;
+  readonly whenAt: Place;
 }
 
 export interface CompiledPolicy {

@@ -21,6 +21,7 @@ export interface Source {
 }
 
 const FILE_CHARS_MAX = 1_000_000;
+const DEPTH_MAX = 30;
 
 /** Null when the text is not YAML that can be read; the report says why. */
 export function parseYaml({ path: file, text }: PolicyFile, report: Report): Source | null {
@@ -30,7 +31,13 @@ export function parseYaml({ path: file, text }: PolicyFile, report: Report): Sou
     return null;
   }
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false, prettyErrors: false, version: '1.2', schema: 'core' });
+  let document: Document.Parsed;
+  try {
+    document = parseDocument(text, { lineCounter: lines, uniqueKeys: true, merge: false, prettyErrors: false, version: '1.2', schema: 'core' });
+  } catch {
+    report.error('yaml_syntax', start, null, `${file} cannot be read: it is nested too deeply; a policy needs fewer than ${DEPTH_MAX} levels`);
+    return null;
+  }
   const place = (offset: number): Place => {
     const { line, col } = lines.linePos(offset);
     return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
@@ -39,14 +46,20 @@ export function parseYaml({ path: file, text }: PolicyFile, report: Report): Sou
     report.error('yaml_syntax', place(problem.pos[0]), null, `This is not valid YAML here: ${problem.message}`);
   }
   if (document.errors.length + document.warnings.length > 0) return null;
-  let aliased = false;
+  const deep: Place[] = [];
   visit(document, {
-    Alias: (_, node) => {
-      aliased = true;
-      report.error('yaml_alias', place(node.range?.[0] ?? 0), null, 'Aliases (*name) hide what a row says; write it out, or move it to defaults');
+    Collection: (_, node, path) => {
+      if (path.length <= 2 * DEPTH_MAX) return undefined;
+      deep.push(place(node.range?.[0] ?? 0));
+      return visit.BREAK;
     },
   });
-  if (aliased) return null;
+  for (const at of deep) report.error('yaml_syntax', at, null, `This is nested too deeply; a policy needs fewer than ${DEPTH_MAX} levels`);
+  if (deep.length > 0) return null;
+  const aliases: Place[] = [];
+  visit(document, { Alias: (_, node) => void aliases.push(place(node.range?.[0] ?? 0)) });
+  for (const at of aliases) report.error('yaml_alias', at, null, 'Aliases (*name) hide what a row says; write it out, or move it to defaults');
+  if (aliases.length > 0) return null;
   return { file, data: document.toJS({ maxAliasCount: 0 }) as unknown, ...places(document, text, place, start) };
 }
 

@@ -38,7 +38,7 @@ export interface RawReading {
 const LIST_MAX = 200;
 
 /** Whether a JSON value is of a declared type. */
-export function fits(type: FieldType, value: Json): boolean {
+function fits(type: FieldType, value: Json): boolean {
   switch (type.kind) {
     case 'string':
       return typeof value === 'string';
@@ -59,10 +59,19 @@ export function fits(type: FieldType, value: Json): boolean {
   }
 }
 
-const howTo = (type: FieldType): string => (type.kind === 'money' ? 'money, {"minor": 25000, "currency": "USD"} for USD 250.00' : type.kind === 'list' ? `a list of at most ${LIST_MAX} texts` : typeName(type));
+const howTo = (type: FieldType): string =>
+  type.kind === 'money'
+    ? 'money, {"minor": 25000, "currency": "USD"} for USD 250.00'
+    : type.kind === 'list'
+      ? `a list of at most ${LIST_MAX} texts`
+      : typeName(type);
 
 /** Reads what is there; `strict` also asks for what is not. */
-export function read(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, raw: RawReading, strict: boolean): { readonly reading: Reading; readonly issues: readonly RoutingIssue[] } {
+export function read(
+  policy: Pick<CompiledPolicy, 'actions' | 'facts'>,
+  raw: RawReading,
+  strict: boolean,
+): { readonly reading: Reading; readonly issues: readonly RoutingIssue[] } {
   const issues: RoutingIssue[] = [];
   const reading = new Map<string, Json>();
   const issue = (code: RoutingCode, path: string, message: string): void => {
@@ -82,7 +91,8 @@ export function read(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, raw: Raw
   }
   if (strict) {
     for (const [name, field] of Object.entries(action.params)) {
-      if (!field.optional && !Object.hasOwn(raw.action.params, name)) issue('missing_fact', `action.params.${name}`, `${raw.action.type} needs the param ${name}: ${howTo(field.type)}`);
+      if (!field.optional && !Object.hasOwn(raw.action.params, name))
+        issue('missing_fact', `action.params.${name}`, `${raw.action.type} needs the param ${name}: ${howTo(field.type)}`);
     }
   }
   builtins(raw, reading);
@@ -120,13 +130,19 @@ function claimed(
     const path = `facts.${name}`;
     const fact = Object.hasOwn(facts, name) ? facts[name] : undefined;
     if (!fact) issue('forbidden_fact', path, `The policy declares no fact ${name}; leave it out`);
-    else if (fact.source !== 'agent') issue('forbidden_fact', path, `${name} is ${fact.source === 'action' ? 'computed from the action' : `given by a ${fact.source}`} and never claimed; leave it out`);
+    else if (fact.source !== 'agent')
+      issue(
+        'forbidden_fact',
+        path,
+        `${name} is ${fact.source === 'action' ? 'computed from the action' : `given by a ${fact.source}`} and never claimed; leave it out`,
+      );
     else if (!fits(fact.type, value)) issue('mistyped_fact', path, `${path} has to be ${howTo(fact.type)}`);
     else reading.set(path, value);
   }
   if (!strict) return;
   for (const fact of Object.values(facts)) {
-    if (fact.requiredFor.includes(raw.action.type) && !Object.hasOwn(raw.facts, fact.name)) issue('missing_fact', `facts.${fact.name}`, `${raw.action.type} needs the fact ${fact.name}: ${howTo(fact.type)}`);
+    if (fact.requiredFor.includes(raw.action.type) && !Object.hasOwn(raw.facts, fact.name))
+      issue('missing_fact', `facts.${fact.name}`, `${raw.action.type} needs the fact ${fact.name}: ${howTo(fact.type)}`);
   }
 }
 

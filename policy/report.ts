@@ -4,24 +4,91 @@
  */
 export type FindingCode =
   // reading
-  | 'yaml_syntax' | 'yaml_alias' | 'unknown_key' | 'bad_shape' | 'too_large' | 'duplicate_declaration' | 'no_files'
+  | 'yaml_syntax'
+  | 'yaml_alias'
+  | 'unknown_key'
+  | 'bad_shape'
+  | 'too_large'
+  | 'duplicate_declaration'
+  | 'no_files'
   // what a policy must have
-  | 'missing_name' | 'missing_version' | 'missing_default' | 'duplicate_row' | 'missing_trigger' | 'missing_examples' | 'missing_owner' | 'missing_lane'
-  | 'missing_urgency' | 'missing_risk' | 'missing_tier' | 'missing_meanwhile_agent' | 'missing_meanwhile_operator' | 'missing_evidence' | 'missing_ladder'
-  | 'missing_deadline' | 'missing_on_timeout' | 'missing_on_deny' | 'missing_terminal_outcome' | 'missing_instruction'
+  | 'missing_name'
+  | 'missing_version'
+  | 'missing_default'
+  | 'duplicate_row'
+  | 'missing_trigger'
+  | 'missing_examples'
+  | 'missing_owner'
+  | 'missing_lane'
+  | 'missing_urgency'
+  | 'missing_risk'
+  | 'missing_tier'
+  | 'missing_meanwhile_agent'
+  | 'missing_meanwhile_operator'
+  | 'missing_evidence'
+  | 'missing_ladder'
+  | 'missing_deadline'
+  | 'missing_on_timeout'
+  | 'missing_on_deny'
+  | 'missing_terminal_outcome'
+  | 'missing_instruction'
   // what its words must mean
-  | 'unknown_lane' | 'unknown_row' | 'unknown_action_type' | 'unknown_fact' | 'unknown_name' | 'supersedes_itself' | 'contradiction' | 'decorative_key'
-  | 'bad_type' | 'bad_money' | 'bad_duration' | 'bad_reminder' | 'bad_quorum' | 'duplicate_level' | 'conflicting_param' | 'person_owner' | 'shared_channel'
-  | 'unknown_channel' | 'same_fallback' | 'role_without_authority'
+  | 'unknown_lane'
+  | 'unknown_row'
+  | 'unknown_action_type'
+  | 'unknown_fact'
+  | 'unknown_name'
+  | 'supersedes_itself'
+  | 'contradiction'
+  | 'decorative_key'
+  | 'bad_type'
+  | 'bad_money'
+  | 'bad_duration'
+  | 'bad_reminder'
+  | 'bad_quorum'
+  | 'duplicate_level'
+  | 'conflicting_param'
+  | 'person_owner'
+  | 'shared_channel'
+  | 'unknown_channel'
+  | 'same_fallback'
+  | 'role_without_authority'
   // conditions
-  | 'cel_syntax' | 'cel_type' | 'cel_too_long' | 'cel_too_complex' | 'cel_nested' | 'cel_forbidden' | 'cel_enum' | 'cel_int_double' | 'cel_has' | 'cel_constant'
+  | 'cel_syntax'
+  | 'cel_type'
+  | 'cel_too_long'
+  | 'cel_too_complex'
+  | 'cel_nested'
+  | 'cel_forbidden'
+  | 'cel_enum'
+  | 'cel_int_double'
+  | 'cel_has'
+  | 'cel_constant'
   // examples
-  | 'example_bad' | 'example_fails' | 'example_unevaluable'
+  | 'example_bad'
+  | 'example_fails'
+  | 'example_unevaluable'
   // doubts
-  | 'long_deadline' | 'many_levels' | 'confidence_only' | 'risk_owned_by_manager' | 'authority_gap' | 'fact_never_given' | 'unused_fact'
+  | 'long_deadline'
+  | 'many_levels'
+  | 'confidence_only'
+  | 'risk_owned_by_manager'
+  | 'authority_gap'
+  | 'fact_never_given'
+  | 'unused_fact'
+  | 'unguarded_param'
   // the directory
-  | 'duplicate_person' | 'duplicate_email' | 'unknown_person' | 'role_not_held' | 'bad_absence' | 'role_unheld' | 'not_enough_people' | 'same_person_fallback'
-  | 'one_person_behind_all' | 'no_backup' | 'role_without_duty';
+  | 'duplicate_person'
+  | 'duplicate_email'
+  | 'unknown_person'
+  | 'role_not_held'
+  | 'bad_absence'
+  | 'role_unheld'
+  | 'not_enough_people'
+  | 'same_person_fallback'
+  | 'one_person_behind_all'
+  | 'no_backup'
+  | 'role_without_duty';
 
 export type Severity = 'error' | 'warning';
 
@@ -60,7 +127,8 @@ export class Report {
 
   /** What stands in the defaults or in a lane is looked at once per row that uses it, and reported once. */
   #add(finding: Finding): void {
-    const same = (f: Finding): boolean => f.code === finding.code && f.file === finding.file && f.line === finding.line && f.column === finding.column && f.message === finding.message;
+    const same = (f: Finding): boolean =>
+      f.code === finding.code && f.file === finding.file && f.line === finding.line && f.column === finding.column && f.message === finding.message;
     if (!this.#findings.some(same)) this.#findings.push(finding);
   }
 
@@ -76,7 +144,5 @@ export class Report {
 
 /** `policy.yaml:12:5 error missing_owner (refund_over_250): …`, one finding a line, as editors and CI understand it. */
 export function formatFindings(findings: readonly Finding[]): string {
-  return findings
-    .map((f) => `${f.file}:${f.line}:${f.column} ${f.severity} ${f.code}${f.row === null ? '' : ` (${f.row})`}: ${f.message}`)
-    .join('\n');
+  return findings.map((f) => `${f.file}:${f.line}:${f.column} ${f.severity} ${f.code}${f.row === null ? '' : ` (${f.row})`}: ${f.message}`).join('\n');
 }

@@ -35,13 +35,23 @@ export function resolve(policy: CompiledPolicy, input: RoutingInput): Resolved {
   const merged = strictest([first, ...rest], amounts, policy.authority);
   const missing = merged.evidence
     .filter((name) => !input.evidence.includes(name))
-    .map((name): RoutingIssue => ({ code: 'missing_evidence', path: `evidence.${name}`, message: `${rowsAsking(active, name)} needs the evidence ${name}; attach it and submit again` }));
+    .map((name): RoutingIssue => ({
+      code: 'missing_evidence',
+      path: `evidence.${name}`,
+      message: `${rowsAsking(active, name)} needs the evidence ${name}; attach it and submit again`,
+    }));
   const unreadable = problem && merged.effect !== 'block' ? [problem] : [];
   if (missing.length + unreadable.length > 0) return { ok: false, issues: [...unreadable, ...missing] };
-  const { name, version, hash, authority } = policy;
+  const { name, version, hash } = policy;
   return {
     ok: true,
-    plan: { policy: { name, version, hash }, rows: active.map((a) => a.matched), amount: merged.signOffs.length > 0 ? greatest : null, authority: reaching(authority, merged.signOffs), ...merged },
+    plan: {
+      policy: { name, version, hash },
+      rows: active.map((a) => a.matched),
+      amount: merged.signOffs.length > 0 ? greatest : null,
+      authority: reaching(policy, active, merged),
+      ...merged,
+    },
   };
 }
 
@@ -50,10 +60,25 @@ const rowsAsking = (active: readonly Active[], evidence: string): string => {
   return `The row${ids.length > 1 ? 's' : ''} ${ids.join(', ')}`;
 };
 
-/** Only the roles that are asked: a plan holds what its approval needs, no more. */
-function reaching(authority: CompiledPolicy['authority'], signOffs: Plan['signOffs']): Plan['authority'] {
-  const asked = new Set(signOffs.flatMap((s) => [s.role, ...s.ladder.map((l) => l.role)]));
-  return Object.fromEntries(Object.entries(authority).filter(([role]) => asked.has(role)));
+/**
+ * Only the roles that are asked: a plan holds what its approval needs, no more. A sign-off whose rows measure no amount is about
+ * something else than money; a role without authority over money can give it, although another row of the plan names an amount.
+ */
+function reaching(policy: CompiledPolicy, active: readonly Active[], { signOffs, onTimeout }: Pick<Plan, 'signOffs' | 'onTimeout'>): Plan['authority'] {
+  const measuring = new Set(active.filter((a) => a.row.amount !== null).map((a) => a.row.id));
+  const authority: Record<string, Money | null> = {};
+  const add = (role: string, measured: boolean): void => {
+    if (Object.hasOwn(policy.authority, role)) authority[role] = policy.authority[role] ?? null;
+    else if (!measured) authority[role] = null;
+  };
+  for (const signOff of signOffs)
+    for (const level of signOff.ladder)
+      add(
+        level.role,
+        signOff.rows.some((id) => measuring.has(id)),
+      );
+  if (onTimeout.hold) add(onTimeout.hold.role, measuring.size > 0);
+  return authority;
 }
 
 interface Amounts {
@@ -87,8 +112,10 @@ function amountsOf(active: readonly Active[], reading: Reading): Amounts {
 
 function amountOf(row: CompiledRow, reading: Reading): Money | string {
   const result = row.amount?.evaluate(reading);
-  if (!result?.ok || !(result.value instanceof CelMoney)) return `The row ${row.id} measures authority by ${row.amount?.text ?? ''}, which this request does not give${result && !result.ok ? ` (${result.why})` : ''}`;
+  if (!result?.ok || !(result.value instanceof CelMoney))
+    return `The row ${row.id} measures authority by ${row.amount?.text ?? ''}, which this request does not give${result && !result.ok ? ` (${result.why})` : ''}`;
   const amount = result.value.toMoney();
-  if (amount.minor < 0) return `The row ${row.id} measures authority by ${row.amount?.text ?? ''}, which is below zero here; send an amount of zero or more, or have the policy use abs()`;
+  if (amount.minor < 0)
+    return `The row ${row.id} measures authority by ${row.amount?.text ?? ''}, which is below zero here; send an amount of zero or more, or have the policy use abs()`;
   return amount;
 }

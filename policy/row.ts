@@ -32,18 +32,30 @@ export function compileRow(declared: Declared, vocabulary: Vocabulary, row: Decl
   const asks = effect === 'approval' || effect === 'escalation';
   if (!row.isDefault) demandTrigger(work);
   if (!asks) refuseDecoration(work, effect);
+  if (effect === 'escalation') refuseAuthority(work);
   const lane = doc.lane ?? defaults.lane ?? '';
   if (lane === '') need(work, 'missing_lane', 'lane', 'which kind of judgment it is', `lane: ${[...declared.lanes.keys()].slice(0, 3).join(' or ')}`);
-  else if (!declared.lanes.has(lane)) report.error('unknown_lane', placeOf(at, 'lane'), row.id, `There is no lane ${lane}; declare it under lanes, or use one of ${[...declared.lanes.keys()].join(', ')}`);
+  else if (!declared.lanes.has(lane))
+    report.error(
+      'unknown_lane',
+      placeOf(at, 'lane'),
+      row.id,
+      `There is no lane ${lane}; declare it under lanes, or use one of ${[...declared.lanes.keys()].join(', ')}`,
+    );
   const owner = doc.owner ?? declared.lanes.get(lane)?.owner ?? defaults.owner ?? '';
   if (owner === '') need(work, 'missing_owner', 'owner', 'which role answers for this rule', 'owner: finance_manager');
   else checkRole(owner, placeOf(at, doc.owner === undefined ? 'id' : 'owner'), row.id, report);
   const tier = asks ? tierOf(work) : 'none';
   if (asks) demandAnswers(work);
-  if (effect !== 'allow' && (doc.on_deny ?? defaults.on_deny) === undefined) need(work, 'missing_on_deny', 'on_deny', 'what the agent does on no', 'on_deny: { path: log the reason and end the run }');
+  if (effect !== 'allow' && (doc.on_deny ?? defaults.on_deny) === undefined)
+    need(work, 'missing_on_deny', 'on_deny', 'what the agent does on no', 'on_deny: { path: log the reason and end the run }');
   const why = doc.why ?? '';
   return {
-    id: row.id, effect, lane, owner, tier,
+    id: row.id,
+    effect,
+    lane,
+    owner,
+    tier,
     when: condition(work, 'when'),
     unless: condition(work, 'unless'),
     supersedes: doc.supersedes ?? [],
@@ -53,7 +65,10 @@ export function compileRow(declared: Declared, vocabulary: Vocabulary, row: Decl
     signOffs: asks ? compileSignOffs(declared, row, lane, tier, report) : [],
     meanwhile: asks
       ? { agent: doc.meanwhile?.agent ?? defaults.meanwhile?.agent ?? 'block', operator: doc.meanwhile?.operator ?? defaults.meanwhile?.operator ?? '' }
-      : { agent: effect === 'block' ? 'block' : 'retry_once', operator: effect === 'block' ? 'nothing: the policy forbids it' : 'nothing: the policy allows it' },
+      : {
+          agent: effect === 'block' ? 'block' : 'retry_once',
+          operator: effect === 'block' ? 'nothing: the policy forbids it' : 'nothing: the policy allows it',
+        },
     evidence: doc.evidence ?? (asks ? (defaults.evidence ?? []) : []),
     onTimeout: asks ? onTimeoutOf(work, defaults) : { end: 'deny' },
     onDeny: onDenyOf(doc, defaults),
@@ -63,6 +78,7 @@ export function compileRow(declared: Declared, vocabulary: Vocabulary, row: Decl
     instruction: doc.instruction ?? why,
     at: placeOf(at, ...(row.isDefault ? [] : ['id'])),
     ownerAt: placeOf(at, doc.owner === undefined ? 'id' : 'owner'),
+    whenAt: placeOf(at, 'when'),
   };
 }
 
@@ -82,7 +98,12 @@ function effectOf({ row, report, declared }: Work): Effect {
     return 'allow';
   }
   if (declared.defaults?.doc.tier === 'none' && doc.tier === undefined) {
-    report.error('contradiction', placeOf(declared.defaults.at, 'tier'), id, 'Tier none as a default would allow every row that says nothing; say tier: none in the rows that allow');
+    report.error(
+      'contradiction',
+      placeOf(declared.defaults.at, 'tier'),
+      id,
+      'Tier none as a default would allow every row that says nothing; say tier: none in the rows that allow',
+    );
   }
   return doc.kind ?? 'approval';
 }
@@ -92,7 +113,12 @@ function demandTrigger(work: Work): void {
   if (doc.when === undefined) need(work, 'missing_trigger', 'when', 'when it holds', 'when: action.params.amount > usd(250)');
   const { match = [], no_match: noMatch = [] } = doc.examples ?? {};
   if (match.length === 0 || noMatch.length === 0) {
-    const which = match.length === 0 && noMatch.length === 0 ? 'a request that matches and one that does not' : match.length === 0 ? 'a request that matches' : 'a request that does not match';
+    const which =
+      match.length === 0 && noMatch.length === 0
+        ? 'a request that matches and one that does not'
+        : match.length === 0
+          ? 'a request that matches'
+          : 'a request that does not match';
     need(work, 'missing_examples', 'examples', `by example what it means: ${which} is missing`, 'examples: with match: and no_match:');
   }
 }
@@ -101,8 +127,33 @@ function refuseDecoration({ row, report }: Work, effect: Effect): void {
   const keys = effect === 'block' ? [...ASKING, 'tier', 'evidence'] : [...ASKING, 'on_deny'];
   for (const key of keys) {
     if (Object.hasOwn(row.doc, key)) {
-      report.error('decorative_key', row.at.source.keyAt([...row.at.base, key]), row.id, `A row that ${effect === 'block' ? 'blocks' : 'allows'} asks nobody, so ${key}: has no effect; remove it`);
+      report.error(
+        'decorative_key',
+        row.at.source.keyAt([...row.at.base, key]),
+        row.id,
+        `A row that ${effect === 'block' ? 'blocks' : 'allows'} asks nobody, so ${key}: has no effect; remove it`,
+      );
     }
+  }
+}
+
+/** A person who takes over decides alone, and not about an amount. */
+function refuseAuthority({ row, report }: Work): void {
+  if (row.doc.amount !== undefined) {
+    report.error(
+      'decorative_key',
+      row.at.source.keyAt([...row.at.base, 'amount']),
+      row.id,
+      'An escalation is taken over, not signed off, so amount: has no effect; remove it, or say kind: approval',
+    );
+  }
+  if ((row.doc.sign_offs?.length ?? 0) > 1) {
+    report.error(
+      'contradiction',
+      placeOf(row.at, 'sign_offs', 1),
+      row.id,
+      'An escalation is taken over by one person; put the others onto its ladder, or into an approval row',
+    );
   }
 }
 
@@ -117,10 +168,14 @@ function demandAnswers(work: Work): void {
   const { doc } = work.row;
   const defaults = work.declared.defaults?.doc ?? {};
   if ((doc.risk ?? defaults.risk) === undefined) need(work, 'missing_risk', 'risk', 'how much is at stake', 'risk: low, medium, high or critical');
-  if ((doc.urgency ?? defaults.urgency) === undefined) need(work, 'missing_urgency', 'urgency', 'how urgent it is', 'urgency: routine, soon, urgent or immediate');
-  if ((doc.meanwhile?.agent ?? defaults.meanwhile?.agent) === undefined) need(work, 'missing_meanwhile_agent', 'meanwhile.agent', 'what the agent does while it waits', 'meanwhile: { agent: freeze_decision, operator: … }');
-  if ((doc.meanwhile?.operator ?? defaults.meanwhile?.operator) === undefined) need(work, 'missing_meanwhile_operator', 'meanwhile.operator', 'what the operator does first', 'meanwhile: { agent: …, operator: check the queue }');
-  if ((doc.evidence ?? defaults.evidence) === undefined) need(work, 'missing_evidence', 'evidence', 'what has to be attached', 'evidence: [invoice], or evidence: [] when nothing has to be');
+  if ((doc.urgency ?? defaults.urgency) === undefined)
+    need(work, 'missing_urgency', 'urgency', 'how urgent it is', 'urgency: routine, soon, urgent or immediate');
+  if ((doc.meanwhile?.agent ?? defaults.meanwhile?.agent) === undefined)
+    need(work, 'missing_meanwhile_agent', 'meanwhile.agent', 'what the agent does while it waits', 'meanwhile: { agent: freeze_decision, operator: … }');
+  if ((doc.meanwhile?.operator ?? defaults.meanwhile?.operator) === undefined)
+    need(work, 'missing_meanwhile_operator', 'meanwhile.operator', 'what the operator does first', 'meanwhile: { agent: …, operator: check the queue }');
+  if ((doc.evidence ?? defaults.evidence) === undefined)
+    need(work, 'missing_evidence', 'evidence', 'what has to be attached', 'evidence: [invoice], or evidence: [] when nothing has to be');
 }
 
 function condition({ row, vocabulary, report }: Work, key: 'when' | 'unless'): Expression | null {
@@ -134,7 +189,8 @@ function condition({ row, vocabulary, report }: Work, key: 'when' | 'unless'): E
 function amountOf({ row, vocabulary, report }: Work): Expression | null {
   if (row.doc.amount === undefined) return null;
   const compiled = vocabulary.engine.compile(row.doc.amount, 'Money');
-  for (const problem of compiled.problems) report.error(problem.code, row.at.source.within([...row.at.base, 'amount'], problem.offset), row.id, problem.message);
+  for (const problem of compiled.problems)
+    report.error(problem.code, row.at.source.within([...row.at.base, 'amount'], problem.offset), row.id, problem.message);
   return compiled.expression;
 }
 
@@ -150,16 +206,36 @@ function onTimeoutOf(work: Work, defaults: DefaultsDocument): OnTimeout {
     return { end: 'deny' };
   }
   const place = (...path: string[]) => placeOf(at, 'on_timeout', ...path);
-  if (doc.end === undefined) report.error('missing_terminal_outcome', place(), row.id, `on_timeout does not say how it ends; add end: ${TIMEOUT_ENDS.join(' | ')}`);
+  if (doc.end === undefined)
+    report.error('missing_terminal_outcome', place(), row.id, `on_timeout does not say how it ends; add end: ${TIMEOUT_ENDS.join(' | ')}`);
   const end = doc.end ?? 'deny';
   if ((end === 'hold') !== (doc.hold !== undefined)) {
-    report.error('contradiction', place('hold'), row.id, end === 'hold' ? 'To hold, say whom to page and for how long: hold: { role, for: 4h, then: expire }' : `hold: has no effect when the end is ${end}; remove it, or say end: hold`);
+    report.error(
+      'contradiction',
+      place('hold'),
+      row.id,
+      end === 'hold'
+        ? 'To hold, say whom to page and for how long: hold: { role, for: 4h, then: expire }'
+        : `hold: has no effect when the end is ${end}; remove it, or say end: hold`,
+    );
   }
   if ((end === 'safe_alternative') !== (doc.alternative !== undefined)) {
-    report.error('contradiction', place('alternative'), row.id, end === 'safe_alternative' ? 'Say what the agent does instead: alternative: { type, params, summary }' : `alternative: has no effect when the end is ${end}; remove it, or say end: safe_alternative`);
+    report.error(
+      'contradiction',
+      place('alternative'),
+      row.id,
+      end === 'safe_alternative'
+        ? 'Say what the agent does instead: alternative: { type, params, summary }'
+        : `alternative: has no effect when the end is ${end}; remove it, or say end: safe_alternative`,
+    );
   }
   if (doc.alternative && !work.declared.actions.has(doc.alternative.type)) {
-    report.error('unknown_action_type', place('alternative', 'type'), row.id, `There is no action ${doc.alternative.type}; the alternative is one of ${[...work.declared.actions.keys()].join(', ')}`);
+    report.error(
+      'unknown_action_type',
+      place('alternative', 'type'),
+      row.id,
+      `There is no action ${doc.alternative.type}; the alternative is one of ${[...work.declared.actions.keys()].join(', ')}`,
+    );
   }
   const forMs = doc.hold ? parseDuration(doc.hold.for) : undefined;
   if (doc.hold && forMs === undefined) report.error('bad_duration', place('hold', 'for'), row.id, `${doc.hold.for} is no duration; write for example 4h`);
@@ -168,7 +244,7 @@ function onTimeoutOf(work: Work, defaults: DefaultsDocument): OnTimeout {
   return {
     end,
     ...(doc.hold ? { hold: { role: doc.hold.role, forMs: forMs ?? 1000, then: doc.hold.then } } : {}),
-    ...(doc.alternative ? { alternative: doc.alternative as NonNullable<OnTimeout['alternative']> } : {}),
+    ...(doc.alternative ? { alternative: doc.alternative } : {}),
     ...(doc.ticket ? { ticket: doc.ticket } : {}),
     ...notice(doc.tell_customer),
   };

@@ -88,7 +88,7 @@ const body = {
   instruction: text(4000).optional(),
 };
 
-export const RowSchema = z.strictObject({
+const RowSchema = z.strictObject({
   id,
   ...body,
   when: z.string().min(1).max(100_000).optional(),

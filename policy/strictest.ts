@@ -8,7 +8,7 @@ import { MEANWHILE, TIERS, TIMEOUT_ENDS, type Effect, type Level, type OnDeny, t
 import type { CompiledRow, CompiledSignOff } from './model';
 import { RISKS, URGENCIES } from './schema';
 
-export const EFFECTS: readonly Effect[] = ['allow', 'approval', 'escalation', 'block'];
+const EFFECTS: readonly Effect[] = ['allow', 'approval', 'escalation', 'block'];
 
 type Merged = Omit<Plan, 'policy' | 'rows' | 'amount' | 'authority'>;
 
@@ -17,7 +17,10 @@ const highest = <T>(order: readonly T[], values: readonly T[]): T => values.redu
 
 /** `rows` in order, at least one. `amounts` are those of the rows that name one. */
 export function strictest(rows: readonly [CompiledRow, ...CompiledRow[]], amounts: ReadonlyMap<string, Money>, authority: Plan['authority']): Merged {
-  const effect = highest(EFFECTS, rows.map((r) => r.effect));
+  const effect = highest(
+    EFFECTS,
+    rows.map((r) => r.effect),
+  );
   // The words are those of the first row that says what is done; a milder row that matched as well has no say in them.
   const lead = rows.find((r) => r.effect === effect) ?? rows[0];
   // What asks contributes its requirements also where something stricter decides the effect.
@@ -27,9 +30,21 @@ export function strictest(rows: readonly [CompiledRow, ...CompiledRow[]], amount
   const meanwhile = parts.reduce((a, b) => (MEANWHILE.indexOf(b.meanwhile.agent) > MEANWHILE.indexOf(a.meanwhile.agent) ? b : a)).meanwhile;
   return {
     effect,
-    tier: effect === 'block' ? 'none' : highest(TIERS, parts.map((r) => r.tier)),
-    risk: highest(RISKS, rows.map((r) => r.risk)),
-    urgency: highest(URGENCIES, rows.map((r) => r.urgency)),
+    tier:
+      effect === 'block'
+        ? 'none'
+        : highest(
+            TIERS,
+            parts.map((r) => r.tier),
+          ),
+    risk: highest(
+      RISKS,
+      rows.map((r) => r.risk),
+    ),
+    urgency: highest(
+      URGENCIES,
+      rows.map((r) => r.urgency),
+    ),
     lane: signOffs[0]?.lane ?? lead.lane,
     owner: lead.owner,
     signOffs,
@@ -65,7 +80,13 @@ function unite(rows: readonly CompiledRow[], effect: Effect, amounts: ReadonlyMa
       if (signOff.onlyAbove && withinAuthority(row.signOffs[i - 1], amounts.get(row.id), authority)) continue;
       const same = united.findIndex((s) => s.lane === signOff.lane && s.role === signOff.role);
       const before = united[same];
-      if (before) united[same] = { ...before, quorum: Math.max(before.quorum, signOff.quorum), ladder: tighter(before.ladder, signOff.ladder), rows: [...new Set([...before.rows, row.id])] };
+      if (before)
+        united[same] = {
+          ...before,
+          quorum: Math.max(before.quorum, signOff.quorum),
+          ladder: tighter(before.ladder, signOff.ladder),
+          rows: [...new Set([...before.rows, row.id])],
+        };
       else united.push({ lane: signOff.lane, role: signOff.role, quorum: signOff.quorum, ladder: signOff.ladder, rows: [row.id] });
     }
   }
@@ -94,6 +115,14 @@ function tighter(a: readonly Level[], b: readonly Level[]): Level[] {
     const other = b.find((l) => l.role === level.role);
     if (!other) return [];
     const earlier = other.withinMs < level.withinMs ? other : level;
-    return [{ ...level, withinMs: earlier.withinMs, calendar: earlier.calendar, reminders: earlier.reminders, channels: [...new Set([...level.channels, ...other.channels])] }];
+    return [
+      {
+        ...level,
+        withinMs: earlier.withinMs,
+        calendar: earlier.calendar,
+        reminders: earlier.reminders,
+        channels: [...new Set([...level.channels, ...other.channels])],
+      },
+    ];
   });
 }

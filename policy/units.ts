@@ -68,12 +68,20 @@ export function parseType(text: string): Field | undefined {
   const optional = trimmed.endsWith('?');
   const name = optional ? trimmed.slice(0, -1).trim() : trimmed;
   switch (name) {
-    case 'string': case 'int': case 'double': case 'bool': case 'money': case 'any':
+    case 'string':
+    case 'int':
+    case 'double':
+    case 'bool':
+    case 'money':
+    case 'any':
       return { type: { kind: name }, optional };
     case 'list<string>':
       return { type: { kind: 'list' }, optional };
   }
-  const values = /^enum\[([^[\]]+)\]$/.exec(name)?.[1]?.split(',').map((v) => v.trim());
+  const values = /^enum\[([^[\]]+)\]$/
+    .exec(name)?.[1]
+    ?.split(',')
+    .map((v) => v.trim());
   if (!values || values.some((v) => v === '') || new Set(values).size !== values.length) return undefined;
   return { type: { kind: 'enum', values }, optional };
 }

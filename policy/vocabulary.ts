@@ -23,31 +23,62 @@ export function vocabularyOf(declared: Declared, report: Report): Vocabulary {
       const before = names.get(path);
       const merged = before ? merge(before, field) : field;
       if (merged) names.set(path, merged);
-      else report.error('conflicting_param', placeOf(at, 'params', name), null, `${name} of ${type} is ${typeName(field)}, but ${before ? typeName(before) : ''} in another action; one name has one type: rename one of the two`);
+      else
+        report.error(
+          'conflicting_param',
+          placeOf(at, 'params', name),
+          null,
+          `${name} of ${type} is ${typeName(field)}, but ${before ? typeName(before) : ''} in another action; one name has one type: rename one of the two`,
+        );
     }
   }
-  const withoutFacts = createEngine(names);
+  // A copy: a fact is computed from the request alone, never from another fact.
+  const withoutFacts = createEngine(new Map(names));
   const facts: Record<string, CompiledFact> = {};
   for (const [name, fact] of declared.facts) {
     const { field, source, value, at } = fact;
     names.set(`facts.${name}`, field.type);
     let expression: CompiledFact['value'] = null;
     if (source === 'action') {
-      if (value === null) report.error('bad_shape', placeOf(at), null, `The fact ${name} is computed from the action but does not say how; add value: with an expression`);
+      if (value === null)
+        report.error('bad_shape', placeOf(at), null, `The fact ${name} is computed from the action but does not say how; add value: with an expression`);
       else {
         const compiled = withoutFacts.compile(value, celType(field.type));
-        for (const problem of compiled.problems) report.error(problem.code, at.source.within([...at.base, 'value'], problem.offset), null, `In the fact ${name}: ${problem.message}`);
+        for (const problem of compiled.problems)
+          report.error(problem.code, at.source.within([...at.base, 'value'], problem.offset), null, `In the fact ${name}: ${problem.message}`);
         expression = compiled.expression;
       }
     } else if (value !== null) {
-      report.error('decorative_key', placeOf(at, 'value'), null, `The fact ${name} comes from source ${source}, so its value is never computed; remove value:, or say source: action`);
+      report.error(
+        'decorative_key',
+        placeOf(at, 'value'),
+        null,
+        `The fact ${name} comes from source ${source}, so its value is never computed; remove value:, or say source: action`,
+      );
     }
     if (source === 'provider' || source === 'record') {
-      report.warn('fact_never_given', placeOf(at, 'source'), null, `Nothing gives facts of source ${source} yet: a condition that reads ${name} counts in the strict direction`);
+      report.warn(
+        'fact_never_given',
+        placeOf(at, 'source'),
+        null,
+        `Nothing gives facts of source ${source} yet: a condition that reads ${name} counts in the strict direction`,
+      );
     }
     for (const [i, type] of fact.requiredFor.entries()) {
-      if (source !== 'agent') report.error('decorative_key', placeOf(at, 'required_for'), null, `Only a fact of source agent can be required of a request; remove required_for: from ${name}`);
-      else if (!declared.actions.has(type)) report.error('unknown_action_type', placeOf(at, 'required_for', i), null, `There is no action ${type}; it is one of ${[...declared.actions.keys()].join(', ')}`);
+      if (source !== 'agent')
+        report.error(
+          'decorative_key',
+          placeOf(at, 'required_for'),
+          null,
+          `Only a fact of source agent can be required of a request; remove required_for: from ${name}`,
+        );
+      else if (!declared.actions.has(type))
+        report.error(
+          'unknown_action_type',
+          placeOf(at, 'required_for', i),
+          null,
+          `There is no action ${type}; it is one of ${[...declared.actions.keys()].join(', ')}`,
+        );
     }
     facts[name] = { name, type: field.type, source, value: expression, requiredFor: fact.requiredFor };
   }

@@ -83,40 +83,78 @@ interface Shape {
   readonly summary: (line: RetailAction) => string;
 }
 
-const ofOrder = (line: RetailAction): string => `order ${String(line.arguments['order_id'])}`;
-const more = (line: RetailAction): string => ((line.amount ?? 0) < 0 ? `${dollars(-(line.amount ?? 0))} go back to the customer` : `the customer pays ${dollars(line.amount ?? 0)} more`);
+/** An argument that its tool's schema says is text. */
+const textOf = (line: RetailAction, name: string): string => {
+  const value = line.arguments[name];
+  return typeof value === 'string' ? value : '';
+};
+const ofOrder = (line: RetailAction): string => `order ${textOf(line, 'order_id')}`;
+const more = (line: RetailAction): string =>
+  (line.amount ?? 0) < 0 ? `${dollars(-(line.amount ?? 0))} go back to the customer` : `the customer pays ${dollars(line.amount ?? 0)} more`;
 
 const SHAPES: Readonly<Record<Tool, Shape>> = {
   cancel_pending_order: {
-    type: 'order.cancel', system: 'orders', reversibility: 'none', data: [], money: 'amount',
+    type: 'order.cancel',
+    system: 'orders',
+    reversibility: 'none',
+    data: [],
+    money: 'amount',
     summary: (line) => `Cancel ${ofOrder(line)} and refund ${dollars(line.amount ?? 0)}`,
   },
   return_delivered_order_items: {
-    type: 'order.return', system: 'orders', reversibility: 'hard', data: [], money: 'amount',
+    type: 'order.return',
+    system: 'orders',
+    reversibility: 'hard',
+    data: [],
+    money: 'amount',
     summary: (line) => `Take back items of ${ofOrder(line)} and refund ${dollars(line.amount ?? 0)}`,
   },
   exchange_delivered_order_items: {
-    type: 'order.exchange', system: 'orders', reversibility: 'hard', data: [], money: 'difference',
+    type: 'order.exchange',
+    system: 'orders',
+    reversibility: 'hard',
+    data: [],
+    money: 'difference',
     summary: (line) => `Exchange delivered items of ${ofOrder(line)}; ${more(line)}`,
   },
   modify_pending_order_items: {
-    type: 'order.modify_items', system: 'orders', reversibility: 'easy', data: [], money: 'difference',
+    type: 'order.modify_items',
+    system: 'orders',
+    reversibility: 'easy',
+    data: [],
+    money: 'difference',
     summary: (line) => `Change the items of ${ofOrder(line)}; ${more(line)}`,
   },
   modify_pending_order_address: {
-    type: 'order.modify_address', system: 'orders', reversibility: 'easy', data: ['address'], money: null,
+    type: 'order.modify_address',
+    system: 'orders',
+    reversibility: 'easy',
+    data: ['address'],
+    money: null,
     summary: (line) => `Send ${ofOrder(line)} to another address`,
   },
   modify_pending_order_payment: {
-    type: 'order.modify_payment', system: 'orders', reversibility: 'easy', data: ['payment_method'], money: null,
+    type: 'order.modify_payment',
+    system: 'orders',
+    reversibility: 'easy',
+    data: ['payment_method'],
+    money: null,
     summary: (line) => `Charge ${ofOrder(line)} to another payment method`,
   },
   modify_user_address: {
-    type: 'profile.modify_address', system: 'profiles', reversibility: 'easy', data: ['address'], money: null,
-    summary: (line) => `Change the profile address of ${String(line.arguments['user_id'])}`,
+    type: 'profile.modify_address',
+    system: 'profiles',
+    reversibility: 'easy',
+    data: ['address'],
+    money: null,
+    summary: (line) => `Change the profile address of ${textOf(line, 'user_id')}`,
   },
   transfer_to_human_agents: {
-    type: 'conversation.transfer', system: 'conversations', reversibility: 'easy', data: [], money: null,
+    type: 'conversation.transfer',
+    system: 'conversations',
+    reversibility: 'easy',
+    data: [],
+    money: null,
     summary: () => 'Hand the conversation to a person',
   },
 };
@@ -143,7 +181,9 @@ export function toRequest(line: RetailAction, resume: RequestBody['resume']): Re
     reason: line.customer_asked,
     evidence: [
       { name: 'customer_request', title: 'What the customer asked', source: 'customer', content: line.customer_asked },
-      ...(line.order ? [{ name: 'order_record', title: `Order ${line.order.order_id}`, source: 'system' as const, content: JSON.stringify(line.order, null, 2) }] : []),
+      ...(line.order
+        ? [{ name: 'order_record', title: `Order ${line.order.order_id}`, source: 'system' as const, content: JSON.stringify(line.order, null, 2) }]
+        : []),
     ],
     resume,
   };

@@ -8,7 +8,7 @@ import { registerMoney } from './money';
 import { contextOf, schemaOf, type Names, type Reading } from './names';
 import { wordsOf } from './words';
 
-export type Evaluated = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly why: string };
+type Evaluated = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly why: string };
 
 export interface Expression {
   /** As written. */
@@ -18,7 +18,7 @@ export interface Expression {
   words(reading: Reading): string;
 }
 
-export type Compiled = { readonly expression: Expression; readonly problems: readonly [] } | { readonly expression: null; readonly problems: readonly Problem[] };
+type Compiled = { readonly expression: Expression; readonly problems: readonly [] } | { readonly expression: null; readonly problems: readonly Problem[] };
 
 export interface Engine {
   /** `type` as the engine names it: `bool`, `Money`, `string`, … */
@@ -34,14 +34,25 @@ export function createEngine(names: Names): Engine {
     if (typeof declared === 'string') environment.registerVariable(name, declared);
     else environment.registerVariable({ name, schema: declared });
   }
-  return { compile: (text, type) => compile(environment, names, text, type) };
+  // One request is read by every row: its context is built once.
+  const contexts = new WeakMap<Reading, Record<string, unknown>>();
+  const contextFor = (reading: Reading): Record<string, unknown> => {
+    const context = contexts.get(reading) ?? contextOf(names, reading);
+    contexts.set(reading, context);
+    return context;
+  };
+  return { compile: (text, type) => compile(environment, names, contextFor, text, type) };
 }
 
 const broken = (...problems: Problem[]): Compiled => ({ expression: null, problems });
 
-function compile(environment: Environment, names: Names, text: string, type: string): Compiled {
+function compile(environment: Environment, names: Names, contextFor: (reading: Reading) => Record<string, unknown>, text: string, type: string): Compiled {
   if (text.length > EXPRESSION_CHARS_MAX) {
-    return broken({ code: 'cel_too_long', offset: 0, message: `The condition has ${text.length} characters, more than ${EXPRESSION_CHARS_MAX}; split it over two rows or compute a fact` });
+    return broken({
+      code: 'cel_too_long',
+      offset: 0,
+      message: `The condition has ${text.length} characters, more than ${EXPRESSION_CHARS_MAX}; split it over two rows or compute a fact`,
+    });
   }
   let parsed;
   try {
@@ -64,7 +75,7 @@ function compile(environment: Environment, names: Names, text: string, type: str
       text,
       evaluate: (reading) => {
         try {
-          return { ok: true, value: run(contextOf(names, reading)) as unknown };
+          return { ok: true, value: run(contextFor(reading)) as unknown };
         } catch (error) {
           return { ok: false, why: error instanceof EvaluationError ? error.summary : error instanceof Error ? error.message : String(error) };
         }
@@ -78,7 +89,8 @@ function compile(environment: Environment, names: Names, text: string, type: str
 function parseProblem(error: unknown): Problem {
   const offset = error instanceof ParseError ? (error.range?.start ?? 0) : 0;
   const what = error instanceof ParseError ? error.summary : error instanceof Error ? error.message : String(error);
-  if (/maximum|exceed|limit/i.test(what)) return { code: 'cel_too_complex', offset, message: `The condition is too complex (${what}); split it over two rows or compute a fact` };
+  if (/maximum|exceed|limit/i.test(what))
+    return { code: 'cel_too_complex', offset, message: `The condition is too complex (${what}); split it over two rows or compute a fact` };
   if (/reserved|macro/i.test(what)) return { code: 'cel_forbidden', offset, message: `${what}; it cannot be used in a condition` };
   return { code: 'cel_syntax', offset, message: `This is no condition: ${what}; write for example action.params.amount > usd(250)` };
 }

@@ -47,7 +47,11 @@ export function guard(ast: ASTNode, names: Names): Problem[] {
   const problems: Problem[] = [];
   const nodes = walk(ast, { names, problems, variable: null });
   if (nodes > EXPRESSION_NODES_MAX) {
-    problems.push({ code: 'cel_too_complex', offset: 0, message: `The condition has ${nodes} parts, more than ${EXPRESSION_NODES_MAX}; split it over two rows or compute a fact` });
+    problems.push({
+      code: 'cel_too_complex',
+      offset: 0,
+      message: `The condition has ${nodes} parts, more than ${EXPRESSION_NODES_MAX}; split it over two rows or compute a fact`,
+    });
   }
   return problems;
 }
@@ -67,7 +71,8 @@ function walk(node: ASTNode, scope: Scope): number {
       return access(node, scope);
     case '[]': {
       const index = node.args[1];
-      if (index.op !== 'value' || typeof index.args !== 'bigint') refuse('cel_forbidden', 'Only a list and a whole number go with [ ]; write the name behind a dot instead');
+      if (index.op !== 'value' || typeof index.args !== 'bigint')
+        refuse('cel_forbidden', 'Only a list and a whole number go with [ ]; write the name behind a dot instead');
       return below(node.args);
     }
     case 'list':
@@ -86,8 +91,10 @@ function walk(node: ASTNode, scope: Scope): number {
       if (!COMPREHENSIONS.includes(name)) return below([receiver, ...args]);
       const [variable, ...parts] = args;
       if (!variable) return below([receiver]);
-      if (scope.variable !== null) refuse('cel_nested', `A .${name}() inside another one may run for ever on long lists; write it as two conditions joined by &&`);
-      if (variable.op === 'id' && isKnownRoot(scope.names, variable.args)) refuse('cel_forbidden', `${variable.args} already names something here; call the variable something else`);
+      if (scope.variable !== null)
+        refuse('cel_nested', `A .${name}() inside another one may run for ever on long lists; write it as two conditions joined by &&`);
+      if (variable.op === 'id' && isKnownRoot(scope.names, variable.args))
+        refuse('cel_forbidden', `${variable.args} already names something here; call the variable something else`);
       const inner: Scope = { ...scope, variable: variable.op === 'id' ? variable.args : '' };
       return walk(receiver, scope) + below(parts, inner) + 1;
     }
@@ -122,7 +129,8 @@ function access(node: ASTNode, scope: Scope): number {
   // `.currency` of money is the one thing to read below a field.
   const field = [...names.keys()].find((k) => path === k || path.startsWith(`${k}.`));
   const type = field === undefined ? undefined : names.get(field);
-  if (type?.kind === 'any') scope.problems.push({ code: 'unknown_name', offset: node.start, message: `${field} is declared as any, so no condition can read it; declare its type` });
+  if (type?.kind === 'any')
+    scope.problems.push({ code: 'unknown_name', offset: node.start, message: `${field} is declared as any, so no condition can read it; declare its type` });
   else if (field === undefined) scope.problems.push(unknown(path, node.start, names));
   return depth;
 }
@@ -130,12 +138,25 @@ function access(node: ASTNode, scope: Scope): number {
 function unknown(path: string, offset: number, names: Names): Problem {
   if (path.startsWith('facts.')) {
     const known = [...names.keys()].filter((k) => k.startsWith('facts.'));
-    return { code: 'unknown_fact', offset, message: `There is no fact ${path.slice(6)}; declare it under facts, or use one of ${known.join(', ') || '(none is declared)'}` };
+    return {
+      code: 'unknown_fact',
+      offset,
+      message: `There is no fact ${path.slice(6)}; declare it under facts, or use one of ${known.join(', ') || '(none is declared)'}`,
+    };
   }
-  if (isObject(names, path)) return { code: 'cel_type', offset, message: `${path} is not a value; name what you mean inside it, such as ${[...names.keys()].find((k) => k.startsWith(`${path}.`)) ?? `${path}.…`}` };
+  if (isObject(names, path))
+    return {
+      code: 'cel_type',
+      offset,
+      message: `${path} is not a value; name what you mean inside it, such as ${[...names.keys()].find((k) => k.startsWith(`${path}.`)) ?? `${path}.…`}`,
+    };
   const parent = path.split('.').slice(0, -1).join('.');
   const siblings = [...names.keys()].filter((k) => (parent === '' ? true : k.startsWith(`${parent}.`)));
-  return { code: 'unknown_name', offset, message: `There is no ${path}; ${siblings.length > 0 ? `there is ${siblings.slice(0, 12).join(', ')}` : 'conditions read action, facts, evidence, requester and tenant'}` };
+  return {
+    code: 'unknown_name',
+    offset,
+    message: `There is no ${path}; ${siblings.length > 0 ? `there is ${siblings.slice(0, 12).join(', ')}` : 'conditions read action, facts, evidence, requester and tenant'}`,
+  };
 }
 
 function call(node: ASTNode, name: string, args: readonly ASTNode[], scope: Scope): number {

@@ -36,7 +36,9 @@ const safe = (minor: number, currency: string): CelMoney => {
 export function amountOf(value: number | bigint, currency: string): CelMoney | string {
   if (!/^[A-Z]{3}$/.test(currency)) return `${currency} is no currency code; use three capital letters, such as USD`;
   const minor = minorOf(Number(value), currency);
-  return minor === undefined ? `${String(value)} ${currency} is no exact amount; use no more decimal places than the currency has` : new CelMoney(minor, currency);
+  return minor === undefined
+    ? `${String(value)} ${currency} is no exact amount; use no more decimal places than the currency has`
+    : new CelMoney(minor, currency);
 }
 
 function amountOrThrow(value: number | bigint, currency: string): CelMoney {

@@ -11,8 +11,8 @@ export type Names = ReadonlyMap<string, FieldType>;
 /** The values of one request by path; what is absent is not in it. */
 export type Reading = ReadonlyMap<string, Json>;
 
-export const REVERSIBILITY = ['easy', 'hard', 'none'] as const;
-export const REACH = ['internal', 'one_customer', 'many', 'public'] as const;
+const REVERSIBILITY = ['easy', 'hard', 'none'] as const;
+const REACH = ['internal', 'one_customer', 'many', 'public'] as const;
 
 /** The names every policy has, whatever it declares. */
 export function builtinNames(actionTypes: readonly string[]): [string, FieldType][] {
@@ -33,11 +33,13 @@ export function builtinNames(actionTypes: readonly string[]): [string, FieldType
 }
 
 /** Whether a path names something to go on from, such as `action.params`. */
-export const isObject = (names: Names, path: string): boolean => path === 'action.params' || path === 'facts' || [...names.keys()].some((k) => k.startsWith(`${path}.`));
+export const isObject = (names: Names, path: string): boolean =>
+  path === 'action.params' || path === 'facts' || [...names.keys()].some((k) => k.startsWith(`${path}.`));
 
 export type Schema = { [name: string]: string | Schema };
 
-export const celType = (type: FieldType): string => (type.kind === 'money' ? 'Money' : type.kind === 'list' ? 'list<string>' : type.kind === 'enum' ? 'string' : type.kind);
+export const celType = (type: FieldType): string =>
+  type.kind === 'money' ? 'Money' : type.kind === 'list' ? 'list<string>' : type.kind === 'enum' ? 'string' : type.kind;
 
 /** The nested declaration the engine wants, by root name. What is opaque (`any`) is left out: no condition can read it. */
 export function schemaOf(names: Names): Schema {

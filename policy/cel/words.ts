@@ -16,11 +16,11 @@ function shown(value: Json | undefined): string {
   if (value === undefined) return 'absent';
   if (isMoney(value)) return formatMoney(value);
   if (Array.isArray(value)) {
-    const items = (value as readonly Json[]).slice(0, ITEMS_MAX).map(String);
+    const items = value.slice(0, ITEMS_MAX).map((item: Json) => (typeof item === 'string' ? item : JSON.stringify(item)));
     return `${items.join(', ') || 'none'}${value.length > ITEMS_MAX ? ', …' : ''}`;
   }
   if (typeof value === 'string') return JSON.stringify(value.length > TEXT_MAX ? `${value.slice(0, TEXT_MAX - 1)}…` : value);
-  return String(value as boolean | number);
+  return JSON.stringify(value);
 }
 
 export function wordsOf(ast: ASTNode, text: string, names: Names, reading: Reading): string {

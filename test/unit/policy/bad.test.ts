@@ -72,21 +72,36 @@ const TABLE: readonly [string, Spoiled][] = [
   ['no version', { code: 'missing_version', from: 'name: sample\nversion: "1"\n', to: '▸name: sample\n' }],
   ['no default row', { code: 'missing_default', from: 'default: { tier: none, lane: manager, owner: boss }\n', to: '' }],
   ['two rows of one name', { code: 'duplicate_row', row, from: '    on_deny: { path: stop }\n', to: '    on_deny: { path: stop }\n  - id: ▸first\n' }],
-  ['a row that calls itself default', { code: 'duplicate_row', row: 'default', from: '    on_deny: { path: stop }\n', to: '    on_deny: { path: stop }\n  - id: ▸default\n' }],
+  [
+    'a row that calls itself default',
+    { code: 'duplicate_row', row: 'default', from: '    on_deny: { path: stop }\n', to: '    on_deny: { path: stop }\n  - id: ▸default\n' },
+  ],
   without('missing_trigger', 'when', ` ${WHEN}`),
-  ['a row without a no_match example', { code: 'missing_examples', row, from: '      no_match: [{ action: { type: pay, params: { amount: 1000.00 USD } } }]\n', to: '' }],
+  [
+    'a row without a no_match example',
+    { code: 'missing_examples', row, from: '      no_match: [{ action: { type: pay, params: { amount: 1000.00 USD } } }]\n', to: '' },
+  ],
   without('missing_lane', 'lane', ' finance'),
   ['a row without owner', { code: 'missing_owner', row, from: '    lane: finance\n    owner: boss\n', to: '    lane: finance\n' }],
   without('missing_tier', 'tier', ' strong'),
   without('missing_risk', 'risk', ' high'),
   without('missing_urgency', 'urgency', ' soon'),
-  ['a row that does not say what the agent does meanwhile', { code: 'missing_meanwhile_agent', row, from: '{ agent: block, operator: look }', to: '{ operator: look }' }],
-  ['a row that does not say what the operator does', { code: 'missing_meanwhile_operator', row, from: '{ agent: block, operator: look }', to: '{ agent: block }' }],
+  [
+    'a row that does not say what the agent does meanwhile',
+    { code: 'missing_meanwhile_agent', row, from: '{ agent: block, operator: look }', to: '{ operator: look }' },
+  ],
+  [
+    'a row that does not say what the operator does',
+    { code: 'missing_meanwhile_operator', row, from: '{ agent: block, operator: look }', to: '{ agent: block }' },
+  ],
   without('missing_evidence', 'evidence', ' [invoice]'),
   without('missing_on_timeout', 'on_timeout', ' { end: expire }'),
   without('missing_on_deny', 'on_deny', ' { path: stop }'),
   ['a timeout without an end', { code: 'missing_terminal_outcome', row, from: '{ end: expire }', to: '▸{}' }],
-  ['a sign-off without a ladder', { code: 'missing_ladder', row, from: `      - ladder: [${LADDER}, { role: chief, within: 1h }]`, to: '      - ▸{ role: boss }' }],
+  [
+    'a sign-off without a ladder',
+    { code: 'missing_ladder', row, from: `      - ladder: [${LADDER}, { role: chief, within: 1h }]`, to: '      - ▸{ role: boss }' },
+  ],
   ['a level without deadline', { code: 'missing_deadline', row, from: LADDER, to: '▸{ role: boss }' }],
   ['a deadline that is no duration', { code: 'bad_duration', row, from: LADDER, to: '{ role: boss, within: ▸soon }' }],
   ['a reminder after the deadline', { code: 'bad_reminder', row, from: 'reminders: [0.5]', to: 'reminders: ▸[0.5, 1.5]' }],
@@ -98,22 +113,48 @@ const TABLE: readonly [string, Spoiled][] = [
   ['a fallback that is the same role', { code: 'same_fallback', row, from: '{ role: chief, within: 1h }', to: '{ role: ▸boss, name: again, within: 1h }' }],
   ['two levels of one name', { code: 'duplicate_level', row, from: '{ role: chief, within: 1h }', to: '▸{ role: chief, name: boss, within: 1h }' }],
   ['a lane that is not declared', { code: 'unknown_lane', row, from: 'lane: finance', to: 'lane: ▸legal' }],
-  ['a role that is asked about money without authority', { code: 'role_without_authority', row, from: '{ role: chief, within: 1h }', to: '{ role: ▸clerk, within: 1h }' }],
+  [
+    'a role that is asked about money without authority',
+    { code: 'role_without_authority', row, from: '{ role: chief, within: 1h }', to: '{ role: ▸clerk, within: 1h }' },
+  ],
   ['a limit that is no money', { code: 'bad_money', from: '"100.00 USD"', to: '▸"100 dollars"' }],
   ['a limit with half a cent', { code: 'bad_money', from: '"100.00 USD"', to: '▸"100.005 USD"' }],
   ['a type that is none', { code: 'bad_type', from: 'days: int', to: 'days: ▸integer' }],
   ['a param with the name of what every object has', { code: 'bad_type', from: 'days: int', to: 'constructor: ▸int' }],
   ['one param with two types', { code: 'conflicting_param', from: 'ref: string', to: 'ref: string, days: ▸string' }],
-  ['a quorum of one for two people', { code: 'bad_quorum', row, from: '    tier: strong', to: '    tier: dual', also: ['      - ladder:', '      - quorum: ▸1\n        ladder:'] }],
+  [
+    'a quorum of one for two people',
+    { code: 'bad_quorum', row, from: '    tier: strong', to: '    tier: dual', also: ['      - ladder:', '      - quorum: ▸1\n        ladder:'] },
+  ],
   ['a row that supersedes one that is not there', { code: 'unknown_row', row, from: ID, to: '  - id: ▸first\n    supersedes: [other]\n' }],
   ['a row that supersedes itself', { code: 'supersedes_itself', row, from: ID, to: '  - id: ▸first\n    supersedes: [first]\n' }],
-  ['only: without a sign-off before', { code: 'contradiction', row, from: `- ladder: [${LADDER}, { role: chief, within: 1h }]`, to: `- ladder: [${LADDER}, { role: chief, within: 1h }]\n        only: ▸above_authority` }],
-  ['a ladder that no sign-off uses', { code: 'decorative_key', row, from: '    sign_offs:\n', to: '    ladder: ▸[{ role: boss, within: 1h }]\n    sign_offs:\n' }],
+  [
+    'only: without a sign-off before',
+    {
+      code: 'contradiction',
+      row,
+      from: `- ladder: [${LADDER}, { role: chief, within: 1h }]`,
+      to: `- ladder: [${LADDER}, { role: chief, within: 1h }]\n        only: ▸above_authority`,
+    },
+  ],
+  [
+    'a ladder that no sign-off uses',
+    { code: 'decorative_key', row, from: '    sign_offs:\n', to: '    ladder: ▸[{ role: boss, within: 1h }]\n    sign_offs:\n' },
+  ],
   ['hold without saying whom to page', { code: 'contradiction', row, from: '{ end: expire }', to: '▸{ end: hold }' }],
-  ['an alternative that never happens', { code: 'contradiction', row, from: '{ end: expire }', to: '{ end: expire, alternative: ▸{ type: close, summary: close it } }' }],
-  ['an alternative that is no action', { code: 'unknown_action_type', row, from: '{ end: expire }', to: '{ end: safe_alternative, alternative: { type: ▸shut, summary: shut it } }' }],
+  [
+    'an alternative that never happens',
+    { code: 'contradiction', row, from: '{ end: expire }', to: '{ end: expire, alternative: ▸{ type: close, summary: close it } }' },
+  ],
+  [
+    'an alternative that is no action',
+    { code: 'unknown_action_type', row, from: '{ end: expire }', to: '{ end: safe_alternative, alternative: { type: ▸shut, summary: shut it } }' },
+  ],
   ['a block that also asks', { code: 'contradiction', row, from: ID, to: '  - id: first\n    effect: block\n    kind: ▸approval\n' }],
-  ['an allowing row with a ladder', { code: 'decorative_key', row, from: '    tier: strong', to: '    tier: none', also: ['    meanwhile:', '    ▸meanwhile:'] }],
+  [
+    'an allowing row with a ladder',
+    { code: 'decorative_key', row, from: '    tier: strong', to: '    tier: none', also: ['    meanwhile:', '    ▸meanwhile:'] },
+  ],
   ['a claimed fact with a value', { code: 'decorative_key', from: 'source: agent }', to: 'source: agent, value: ▸"1 == 1" }' }],
   ['a computed fact that does not say how', { code: 'bad_shape', from: ', value: action.params.amount > usd(1000) }', to: ' }' }],
   ['a fact required for no action', { code: 'unknown_action_type', from: 'source: agent }', to: 'source: agent, required_for: [▸payy] }' }],
@@ -131,25 +172,85 @@ const TABLE: readonly [string, Spoiled][] = [
   ['a trigger for an action that is not declared', { code: 'unknown_action_type', row, from: WHEN, to: 'action.type == ▸"payy"' }],
   ['has() of a typo', { code: 'cel_has', row, from: WHEN, to: '▸has(facts.regoin)' }],
   ['half a cent', { code: 'cel_constant', row, from: WHEN, to: 'action.params.amount > ▸usd(0.005)' }],
-  ['a type error in the third line of a folded condition', { code: 'unknown_fact', row, from: WHEN, to: '>-\n      action.type == "pay"\n      && true\n      && ▸facts.nope' }],
+  [
+    'a type error in the third line of a folded condition',
+    { code: 'unknown_fact', row, from: WHEN, to: '>-\n      action.type == "pay"\n      && true\n      && ▸facts.nope' },
+  ],
   ['a type error inside quotes', { code: 'unknown_fact', row, from: WHEN, to: "'true && ▸facts.nope'" }],
   ['an amount that is no money', { code: 'cel_type', row, from: 'amount: action.params.amount\n', to: 'amount: ▸action.params.days\n' }],
   ['a computed fact of another type than declared', { code: 'cel_type', from: 'value: action.params.amount > usd(1000)', to: 'value: ▸action.params.days' }],
   ['a computed fact that reads a fact', { code: 'unknown_fact', from: 'value: action.params.amount > usd(1000)', to: 'value: ▸facts.region == "north"' }],
   // examples
-  ['an example that does not match', { code: 'example_fails', row, from: '[{ action: { type: pay, params: { amount: 1000.01 USD } } }]', to: '[▸{ action: { type: pay, params: { amount: 999.00 USD } } }]' }],
-  ['an example that must not match but does', { code: 'example_fails', row, from: '[{ action: { type: pay, params: { amount: 1000.00 USD } } }]', to: '[▸{ action: { type: pay, params: { amount: 1000.02 USD } } }]' }],
-  ['an example that lacks what the trigger reads', { code: 'example_unevaluable', row, from: '[{ action: { type: pay, params: { amount: 1000.01 USD } } }]', to: '[▸{ action: { type: pay } }]' }],
-  ['an example with an unknown action', { code: 'unknown_action_type', row, from: '[{ action: { type: pay, params: { amount: 1000.01 USD } } }]', to: '[{ action: { type: ▸payy } }]' }],
+  [
+    'an example that does not match',
+    {
+      code: 'example_fails',
+      row,
+      from: '[{ action: { type: pay, params: { amount: 1000.01 USD } } }]',
+      to: '[▸{ action: { type: pay, params: { amount: 999.00 USD } } }]',
+    },
+  ],
+  [
+    'an example that must not match but does',
+    {
+      code: 'example_fails',
+      row,
+      from: '[{ action: { type: pay, params: { amount: 1000.00 USD } } }]',
+      to: '[▸{ action: { type: pay, params: { amount: 1000.02 USD } } }]',
+    },
+  ],
+  [
+    'an example that lacks what the trigger reads',
+    { code: 'example_unevaluable', row, from: '[{ action: { type: pay, params: { amount: 1000.01 USD } } }]', to: '[▸{ action: { type: pay } }]' },
+  ],
+  [
+    'an example with an unknown action',
+    { code: 'unknown_action_type', row, from: '[{ action: { type: pay, params: { amount: 1000.01 USD } } }]', to: '[{ action: { type: ▸payy } }]' },
+  ],
   ['an example with a mistyped param', { code: 'example_bad', row, from: '{ amount: 1000.01 USD }', to: '{ amount: ▸1000.01 }' }],
-  ['an example that claims a computed fact', { code: 'example_bad', row, from: '{ amount: 1000.01 USD } }', to: '{ amount: 1000.01 USD } }, facts: { big: ▸true }' }],
+  [
+    'an example that claims a computed fact',
+    { code: 'example_bad', row, from: '{ amount: 1000.01 USD } }', to: '{ amount: 1000.01 USD } }, facts: { big: ▸true }' },
+  ],
   // doubts
   ['a deadline of more than a day', { code: 'long_deadline', severity: 'warning', row, from: LADDER, to: '{ role: boss, within: ▸25h }' }],
-  ['three levels', { code: 'many_levels', severity: 'warning', row, from: '{ role: chief, within: 1h }', to: '{ role: chief, within: 1h }, ▸{ role: boss, name: last, within: 1h }' }],
+  [
+    'three levels',
+    {
+      code: 'many_levels',
+      severity: 'warning',
+      row,
+      from: '{ role: chief, within: 1h }',
+      to: '{ role: chief, within: 1h }, ▸{ role: boss, name: last, within: 1h }',
+    },
+  ],
   ['a fact nobody gives', { code: 'fact_never_given', severity: 'warning', from: 'source: agent }', to: 'source: ▸provider }' }],
   ['a fact nobody reads', { code: 'unused_fact', severity: 'warning', from: 'facts:\n', to: 'facts:\n  ▸lone: { type: bool, source: agent }\n' }],
-  ['an amount above everybody', { code: 'authority_gap', severity: 'warning', row, from: 'up_to: unlimited', to: 'up_to: "900.00 USD"', also: ['- { only:', '- ▸{ only:'] }],
-  ['money with the manager', { code: 'risk_owned_by_manager', severity: 'warning', row, from: '    lane: finance\n    owner: boss', to: '    lane: manager\n    owner: ▸boss' }],
+  [
+    'an amount above everybody',
+    { code: 'authority_gap', severity: 'warning', row, from: 'up_to: unlimited', to: 'up_to: "900.00 USD"', also: ['- { only:', '- ▸{ only:'] },
+  ],
+  [
+    'money with the manager',
+    { code: 'risk_owned_by_manager', severity: 'warning', row, from: '    lane: finance\n    owner: boss', to: '    lane: manager\n    owner: ▸boss' },
+  ],
+  [
+    'a trigger that catches every action without the param',
+    { code: 'unguarded_param', severity: 'warning', row, from: WHEN, to: '▸action.params.amount > usd(1000)' },
+  ],
+  [
+    'an escalation about an amount',
+    { code: 'decorative_key', row, from: '    tier: strong', to: '    kind: escalation\n    tier: strong', also: ['    amount:', '    ▸amount:'] },
+  ],
+  [
+    'an escalation with a chain',
+    { code: 'contradiction', row, from: '    tier: strong', to: '    kind: escalation\n    tier: strong', also: ['- { only:', '- ▸{ only:'] },
+  ],
+  [
+    'a hold about money that pages a role without authority',
+    { code: 'role_without_authority', row, from: '{ end: expire }', to: '{ end: hold, hold: { role: clerk, for: 1h, then: deny } }' },
+  ],
+  ['nesting without end', { code: 'yaml_syntax', from: 'evidence: [invoice]', to: `evidence: ${'['.repeat(60)}${']'.repeat(60)}` }],
 ];
 
 function placeOf(text: string, what: string, skip: number): readonly [number, number] {
@@ -170,7 +271,11 @@ describe('a policy that is wrong', () => {
     const { text, line, column } = spoil(spoiled);
     const { policy, findings } = compilePolicy([{ path: 'policy.yaml', text }]);
     const found = of(findings, spoiled.code);
-    const place = `${spoiled.to}${spoiled.also?.[1] ?? ''}`.includes('▸') ? [line, column] : (spoiled.row ?? null) === null ? null : placeOf(text, 'id: first', 4);
+    const place = `${spoiled.to}${spoiled.also?.[1] ?? ''}`.includes('▸')
+      ? [line, column]
+      : (spoiled.row ?? null) === null
+        ? null
+        : placeOf(text, 'id: first', 4);
     expect(found.map((f) => f.severity)).toContain(spoiled.severity ?? 'error');
     if (place) expect(found.map((f) => [f.line, f.column, f.row])).toContainEqual([...place, spoiled.row ?? null]);
     for (const f of findings) expect(f.message.length).toBeGreaterThan(20);
@@ -178,7 +283,10 @@ describe('a policy that is wrong', () => {
   });
 
   it('is told everything at once, in the order of reading', () => {
-    const text = GOOD.replace('    risk: high\n', '').replace('    urgency: soon\n', '').replace('facts.big ||', 'facts.bigg ||').replace('{ role: chief, within: 1h }', '{ role: chief }');
+    const text = GOOD.replace('    risk: high\n', '')
+      .replace('    urgency: soon\n', '')
+      .replace('facts.big ||', 'facts.bigg ||')
+      .replace('{ role: chief, within: 1h }', '{ role: chief }');
     const { findings } = compilePolicy([{ path: 'policy.yaml', text }]);
     expect(findings.map((f) => f.code)).toEqual(expect.arrayContaining(['missing_risk', 'missing_urgency', 'unknown_fact', 'missing_deadline']));
     expect(findings.map((f) => f.line)).toEqual([...findings.map((f) => f.line)].sort((a, b) => a - b));
@@ -189,21 +297,36 @@ describe('a policy that is wrong', () => {
     expect(formatFindings(findings)).toMatch(/^rules\/policy\.yaml:17:11 error unknown_lane \(first\): There is no lane legal; declare it under lanes/);
   });
 
+  it('is refused, and not a crash, however deeply it is nested', () => {
+    const { policy, findings } = compilePolicy([{ path: 'a.yaml', text: '['.repeat(100_000) }]);
+    expect(policy).toBeNull();
+    expect(findings[0]?.code).toBe('yaml_syntax');
+  });
+
   it('is refused when there is no file, or an empty one', () => {
     expect(compilePolicy([]).findings.map((f) => f.code)).toEqual(['no_files']);
     expect(compilePolicy([{ path: 'a.yaml', text: '' }]).findings.map((f) => f.code)).toContain('bad_shape');
   });
 
   it('is refused when two files declare the same thing, and names both places', () => {
-    const { findings } = compilePolicy([{ path: 'a.yaml', text: GOOD }, { path: 'b.yaml', text: 'name: other\nactions: { close: {} }\n' }]);
-    expect(findings.map((f) => [f.code, f.file, f.line])).toEqual([['duplicate_declaration', 'b.yaml', 1], ['duplicate_declaration', 'b.yaml', 2]]);
+    const { findings } = compilePolicy([
+      { path: 'a.yaml', text: GOOD },
+      { path: 'b.yaml', text: 'name: other\nactions: { close: {} }\n' },
+    ]);
+    expect(findings.map((f) => [f.code, f.file, f.line])).toEqual([
+      ['duplicate_declaration', 'b.yaml', 1],
+      ['duplicate_declaration', 'b.yaml', 2],
+    ]);
     expect(findings[0]?.message).toContain('a.yaml:1');
   });
 });
 
 describe('the identity of a policy', () => {
   const split = GOOD.split('rows:\n');
-  const files = [{ path: 'a.yaml', text: split[0] ?? '' }, { path: 'b.yaml', text: `rows:\n${split[1] ?? ''}` }];
+  const files = [
+    { path: 'a.yaml', text: split[0] ?? '' },
+    { path: 'b.yaml', text: `rows:\n${split[1] ?? ''}` },
+  ];
   const hash = (of: typeof files): string => compilePolicy(of).policy?.hash ?? '';
 
   it('is the same in whatever order the files are read', () => {
@@ -214,7 +337,11 @@ describe('the identity of a policy', () => {
   it('changes with any character, with a path, and with where a file ends', () => {
     const [a, b] = files;
     if (!a || !b) throw new Error('two files');
-    const others = [[a, { ...b, text: `${b.text}\n` }], [a, { ...b, path: 'c.yaml' }], [{ ...a, text: `${a.text}\n` }, b]].map(hash);
+    const others = [
+      [a, { ...b, text: `${b.text}\n` }],
+      [a, { ...b, path: 'c.yaml' }],
+      [{ ...a, text: `${a.text}\n` }, b],
+    ].map(hash);
     expect(new Set([hash(files), ...others]).size).toBe(4);
   });
 });

@@ -20,10 +20,33 @@ const names: Names = new Map<string, FieldType>([
 ]);
 const engine = createEngine(names);
 
-const int = fc.oneof(fc.integer({ min: 0, max: 20 }).map(String), fc.constantFrom('action.params.days', 'action.params.gone', 'action.audience.count', 'size(action.params.tags)', 'size(action.params.to)'));
-const arithmetic = fc.oneof(int, fc.tuple(int, fc.constantFrom('+', '-', '*', '/', '%'), int).map(([a, op, b]) => `(${a} ${op} ${b})`), int.map((a) => `-${a}`), int.map((a) => `int(string(${a}))`));
-const double = fc.oneof(fc.constantFrom('0.5', '2.25', '-1.0', 'action.params.score'), fc.tuple(fc.constantFrom('action.params.score', '1.5'), fc.constantFrom('+', '-', '*', '/'), fc.constantFrom('0.0', '2.0', 'action.params.score')).map(([a, op, b]) => `(${a} ${op} ${b})`));
-const text = fc.constantFrom('"x"', '"tag-1"', '""', 'action.params.to', 'tenant', 'requester.agent', 'requester.on_behalf_of', '(action.params.to + "x")', "'ü🙂'");
+const int = fc.oneof(
+  fc.integer({ min: 0, max: 20 }).map(String),
+  fc.constantFrom('action.params.days', 'action.params.gone', 'action.audience.count', 'size(action.params.tags)', 'size(action.params.to)'),
+);
+const arithmetic = fc.oneof(
+  int,
+  fc.tuple(int, fc.constantFrom('+', '-', '*', '/', '%'), int).map(([a, op, b]) => `(${a} ${op} ${b})`),
+  int.map((a) => `-${a}`),
+  int.map((a) => `int(string(${a}))`),
+);
+const double = fc.oneof(
+  fc.constantFrom('0.5', '2.25', '-1.0', 'action.params.score'),
+  fc
+    .tuple(fc.constantFrom('action.params.score', '1.5'), fc.constantFrom('+', '-', '*', '/'), fc.constantFrom('0.0', '2.0', 'action.params.score'))
+    .map(([a, op, b]) => `(${a} ${op} ${b})`),
+);
+const text = fc.constantFrom(
+  '"x"',
+  '"tag-1"',
+  '""',
+  'action.params.to',
+  'tenant',
+  'requester.agent',
+  'requester.on_behalf_of',
+  '(action.params.to + "x")',
+  "'ü🙂'",
+);
 const order = fc.constantFrom('<', '<=', '>', '>=', '==', '!=');
 
 const atom = fc.oneof(
@@ -33,8 +56,28 @@ const atom = fc.oneof(
   fc.tuple(text, order, text).map(([a, op, b]) => `${a} ${op} ${b}`),
   fc.tuple(text, fc.constantFrom('contains', 'startsWith', 'endsWith'), text).map(([a, f, b]) => `${a}.${f}(${b})`),
   fc.tuple(text, fc.constantFrom('action.params.tags', 'evidence', '["x", "y"]', '[]')).map(([a, l]) => `${a} in ${l}`),
-  fc.constantFrom('true', 'false', 'action.params.flag', 'facts.tier == "gold"', 'facts.tier in ["gold", "silver"]', 'has(facts.tier)', 'has(action.params.gone)', 'has(action.params.to)', 'has(requester.on_behalf_of)', 'action.type == "pay"', 'action.params.tags[0] == "tag-1"', 'action.params.tags[7] == "x"', 'action.params.tags == evidence'),
-  fc.tuple(fc.constantFrom('exists', 'all', 'exists_one'), fc.constantFrom('action.params.tags', 'evidence'), fc.constantFrom('t == "tag-1"', 't.startsWith("tag")', 'size(t) > action.params.days', 't == action.params.to', 'size(t) / action.params.gone > 1')).map(([f, l, p]) => `${l}.${f}(t, ${p})`),
+  fc.constantFrom(
+    'true',
+    'false',
+    'action.params.flag',
+    'facts.tier == "gold"',
+    'facts.tier in ["gold", "silver"]',
+    'has(facts.tier)',
+    'has(action.params.gone)',
+    'has(action.params.to)',
+    'has(requester.on_behalf_of)',
+    'action.type == "pay"',
+    'action.params.tags[0] == "tag-1"',
+    'action.params.tags[7] == "x"',
+    'action.params.tags == evidence',
+  ),
+  fc
+    .tuple(
+      fc.constantFrom('exists', 'all', 'exists_one'),
+      fc.constantFrom('action.params.tags', 'evidence'),
+      fc.constantFrom('t == "tag-1"', 't.startsWith("tag")', 'size(t) > action.params.days', 't == action.params.to', 'size(t) / action.params.gone > 1'),
+    )
+    .map(([f, l, p]) => `${l}.${f}(t, ${p})`),
 );
 const condition: fc.Arbitrary<string> = fc.letrec<{ node: string }>((tie) => ({
   node: fc.oneof(

@@ -31,7 +31,10 @@ describe('a directory', () => {
     const directory = parsed(GOOD);
     expect(directory.duty['head']).toEqual(['cem', 'ben']);
     expect(directory.people['ben']).toEqual({
-      id: 'ben', name: 'Ben', email: 'ben@shop.example', roles: ['lead', 'head'],
+      id: 'ben',
+      name: 'Ben',
+      email: 'ben@shop.example',
+      roles: ['lead', 'head'],
       absences: [{ from: '2026-12-24T00:00:00.000Z', to: '2027-01-01T23:00:00.000Z' }],
     });
     expect(directory.hash).toMatch(/^[0-9a-f]{64}$/);
@@ -62,17 +65,51 @@ describe('a policy held against a directory', () => {
   const codes = (policy: CompiledPolicy, text = GOOD): string[] => checkAgainstDirectory(policy, parsed(text)).map((f) => `${f.severity} ${f.code}`);
 
   it('passes when everybody who is asked is there, with a backup', () => {
-    expect(codes(policyOf([row({ ladder: [{ role: 'lead', within: '1h' }, { role: 'chief', within: '1h' }] })]))).toEqual([]);
+    expect(
+      codes(
+        policyOf([
+          row({
+            ladder: [
+              { role: 'lead', within: '1h' },
+              { role: 'chief', within: '1h' },
+            ],
+          }),
+        ]),
+      ),
+    ).toEqual([]);
   });
 
   const table: readonly (readonly [string, Readonly<Record<string, unknown>>, string, string?])[] = [
-    ['a level whose role nobody holds', { ladder: [{ role: 'lead', within: '1h' }, { role: 'clerk', within: '1h' }] }, 'error role_unheld'],
+    [
+      'a level whose role nobody holds',
+      {
+        ladder: [
+          { role: 'lead', within: '1h' },
+          { role: 'clerk', within: '1h' },
+        ],
+      },
+      'error role_unheld',
+    ],
     ['an owner whose role nobody holds', { owner: 'clerk' }, 'error role_unheld'],
     ['a person where a role belongs', { owner: 'ann' }, 'error person_owner'],
     ['a person on a level', { ladder: [{ role: 'ann', within: '1h' }] }, 'error person_owner'],
     ['a hold that pages nobody', { on_timeout: { end: 'hold', hold: { role: 'clerk', for: '1h', then: 'deny' } } }, 'error role_unheld'],
-    ['more signatures than people', { tier: 'dual', ladder: [{ role: 'lead', within: '1h' }] }, 'error not_enough_people', GOOD.replace('roles: [lead, head]', 'roles: [head]').replace('lead: [ann, ben]', 'lead: [ann]')],
-    ['a fallback who is the person that has just not answered', { ladder: [{ role: 'chief', within: '1h' }, { role: 'officer', within: '1h' }] }, 'error same_person_fallback'],
+    [
+      'more signatures than people',
+      { tier: 'dual', ladder: [{ role: 'lead', within: '1h' }] },
+      'error not_enough_people',
+      GOOD.replace('roles: [lead, head]', 'roles: [head]').replace('lead: [ann, ben]', 'lead: [ann]'),
+    ],
+    [
+      'a fallback who is the person that has just not answered',
+      {
+        ladder: [
+          { role: 'chief', within: '1h' },
+          { role: 'officer', within: '1h' },
+        ],
+      },
+      'error same_person_fallback',
+    ],
     ['a role with one holder', {}, 'warning no_backup', GOOD.replace('roles: [lead, head]', 'roles: [head]').replace('lead: [ann, ben]', 'lead: [ann]')],
     ['a role without duty', {}, 'warning role_without_duty', GOOD.replace('  lead: [ann, ben]\n', '')],
   ];

@@ -73,7 +73,8 @@ describe('a hostile or careless condition is refused before it is evaluated', ()
       'action.audience.reach == "public" ? true : action.audience.count > 10',
       'action.params.tags[0] == "x" && action.params.to.contains("@")',
       'abs(action.params.amount - usd(3)) <= usd(0.01)',
-    ]) expect(codes(text)).toEqual([]);
+    ])
+      expect(codes(text)).toEqual([]);
   });
 
   it('is evaluated in a bounded time on the largest input', () => {
@@ -85,7 +86,8 @@ describe('a hostile or careless condition is refused before it is evaluated', ()
 });
 
 describe('money in a condition', () => {
-  const holds = (text: string, minor: number, currency = 'USD') => engine.compile(text, 'bool').expression?.evaluate(new Map([['action.params.amount', { minor, currency }]]));
+  const holds = (text: string, minor: number, currency = 'USD') =>
+    engine.compile(text, 'bool').expression?.evaluate(new Map([['action.params.amount', { minor, currency }]]));
 
   it('is exact to the cent, and the limit itself is within', () => {
     expect(holds('action.params.amount > usd(250)', 25_000)).toEqual({ ok: true, value: false });
@@ -109,7 +111,12 @@ describe('money in a condition', () => {
 
   it('is shown in words as people read it', () => {
     const { expression } = engine.compile('action.params.amount > usd(250) && action.params.to == "x" || action.params.tags.exists(t, t == "a")', 'bool');
-    const reading = new Map<string, string | string[] | { minor: number; currency: string }>([['action.params.amount', { minor: 48_000, currency: 'USD' }], ['action.params.tags', ['a', 'b']]]);
-    expect(expression?.words(reading)).toBe('action.params.amount (USD 480.00) > usd(250) && action.params.to (absent) == "x" || action.params.tags (a, b).exists(t, t == "a")');
+    const reading = new Map<string, string | string[] | { minor: number; currency: string }>([
+      ['action.params.amount', { minor: 48_000, currency: 'USD' }],
+      ['action.params.tags', ['a', 'b']],
+    ]);
+    expect(expression?.words(reading)).toBe(
+      'action.params.amount (USD 480.00) > usd(250) && action.params.to (absent) == "x" || action.params.tags (a, b).exists(t, t == "a")',
+    );
   });
 });

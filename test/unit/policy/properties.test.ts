@@ -9,7 +9,9 @@ const EFFECTS: readonly Effect[] = ['allow', 'approval', 'escalation', 'block'];
 const roles = ['lead', 'head', 'chief', 'officer'];
 const trigger = fc.constantFrom(...Object.values(TRIGGERS));
 const minutes = fc.integer({ min: 1, max: 300 }).map((m) => `${m}m`);
-const ladder = fc.tuple(fc.shuffledSubarray(roles, { minLength: 1, maxLength: 3 }), fc.array(minutes, { minLength: 3, maxLength: 3 })).map(([asked, within]) => asked.map((role, i) => ({ role, within: within[i] })));
+const ladder = fc
+  .tuple(fc.shuffledSubarray(roles, { minLength: 1, maxLength: 3 }), fc.array(minutes, { minLength: 3, maxLength: 3 }))
+  .map(([asked, within]) => asked.map((role, i) => ({ role, within: within[i] })));
 
 const askingRows = fc.record({
   trigger,
@@ -29,20 +31,42 @@ const askingRows = fc.record({
 });
 
 const anyRow: fc.Arbitrary<Omit<Row, 'id'>> = fc.oneof(
-  { weight: 6, arbitrary: askingRows.map(({ trigger: t, agent, end, same, tell, takeover, chain, ladder: levels, kind, ...rest }) => ({
-    ...askingRow, ...rest, ...t, kind, ladder: levels, meanwhile: { agent, operator: 'look' }, on_timeout: { end }, on_deny: { path: 'stop', tell_requester: tell }, same_person_allowed: same, takeover_within: takeover,
-    ...(chain && kind === 'approval' ? { amount: 'action.params.amount', sign_offs: [{}, { only: 'above_authority', ladder: [{ role: 'chief', within: '5m' }], lane: 'manager' }] } : {}),
-  })) },
+  {
+    weight: 6,
+    arbitrary: askingRows.map(({ trigger: t, agent, end, same, tell, takeover, chain, ladder: levels, kind, ...rest }) => ({
+      ...askingRow,
+      ...rest,
+      ...t,
+      kind,
+      ladder: levels,
+      meanwhile: { agent, operator: 'look' },
+      on_timeout: { end },
+      on_deny: { path: 'stop', tell_requester: tell },
+      same_person_allowed: same,
+      takeover_within: takeover,
+      ...(chain && kind === 'approval'
+        ? { amount: 'action.params.amount', sign_offs: [{}, { only: 'above_authority', ladder: [{ role: 'chief', within: '5m' }], lane: 'manager' }] }
+        : {}),
+    })),
+  },
   { weight: 1, arbitrary: trigger.map((t) => ({ ...t, tier: 'none', lane: 'manager', owner: 'lead' })) },
   { weight: 1, arbitrary: trigger.map((t) => ({ ...t, effect: 'block', lane: 'security', owner: 'officer', on_deny: { path: 'never' } })) },
 );
 
-const inputs: fc.Arbitrary<RoutingInput> = fc.record({
-  cents: fc.integer({ min: 0, max: 300_000 }),
-  note: fc.boolean(),
-  fee: fc.option(fc.constantFrom(usd(1), usd(2), { minor: 5, currency: 'EUR' })),
-  tier: fc.option(fc.constantFrom('gold', 'silver')),
-}).map(({ cents, note, fee, tier }) => asking('pay', { amount: { minor: cents, currency: 'USD' }, ...(note ? { note: 'x' } : {}), ...(fee ? { fee } : {}) }, { facts: tier ? { tier } : {}, evidence: ['a', 'b', 'c'] }));
+const inputs: fc.Arbitrary<RoutingInput> = fc
+  .record({
+    cents: fc.integer({ min: 0, max: 300_000 }),
+    note: fc.boolean(),
+    fee: fc.option(fc.constantFrom(usd(1), usd(2), { minor: 5, currency: 'EUR' })),
+    tier: fc.option(fc.constantFrom('gold', 'silver')),
+  })
+  .map(({ cents, note, fee, tier }) =>
+    asking(
+      'pay',
+      { amount: { minor: cents, currency: 'USD' }, ...(note ? { note: 'x' } : {}), ...(fee ? { fee } : {}) },
+      { facts: tier ? { tier } : {}, evidence: ['a', 'b', 'c'] },
+    ),
+  );
 
 const total = (plan: Plan, i: number): number => (plan.signOffs[i]?.ladder ?? []).reduce((sum, l) => sum + l.withinMs, 0);
 
@@ -59,7 +83,10 @@ function loosened(before: Plan, after: Plan): string[] {
   want(URGENCIES.indexOf(after.urgency as (typeof URGENCIES)[number]) >= URGENCIES.indexOf(before.urgency as (typeof URGENCIES)[number]), 'urgency');
   want(MEANWHILE.indexOf(after.meanwhile.agent) >= MEANWHILE.indexOf(before.meanwhile.agent), 'meanwhile');
   want(TIMEOUT_ENDS.indexOf(after.onTimeout.end) <= TIMEOUT_ENDS.indexOf(before.onTimeout.end), 'end');
-  want(before.evidence.every((e) => after.evidence.includes(e)), 'evidence');
+  want(
+    before.evidence.every((e) => after.evidence.includes(e)),
+    'evidence',
+  );
   want(before.samePersonAllowed || !after.samePersonAllowed, 'same person');
   want(after.takeoverMs <= before.takeoverMs, 'takeover');
   want(after.onDeny.tellRequester || !before.onDeny.tellRequester, 'requester told');
@@ -93,7 +120,16 @@ describe('adding a row', () => {
       }),
       { numRuns: 250 },
     );
-    expect([...seen]).toEqual(expect.arrayContaining(['allow to allow', 'allow to approval', 'approval to approval', 'approval to escalation', 'approval to block', 'escalation to escalation']));
+    expect([...seen]).toEqual(
+      expect.arrayContaining([
+        'allow to allow',
+        'allow to approval',
+        'approval to approval',
+        'approval to escalation',
+        'approval to block',
+        'escalation to escalation',
+      ]),
+    );
   });
 
   it('gives the same plan for the same request, however often it is asked', () => {
@@ -115,11 +151,20 @@ describe('a limit', () => {
       fc.property(fc.integer({ min: 0, max: 10_000_000 }), fc.oneof(fc.constantFrom(-1, 0, 1), fc.integer({ min: -5000, max: 5000 })), (limit, offset) => {
         fc.pre(limit + offset >= 0);
         const written = (limit / 100).toFixed(2);
-        const policy = policyOf([{
-          ...askingRow, ladder: undefined, id: 'limit', when: `action.type == "pay" && action.params.amount > usd(${written})`, amount: 'action.params.amount',
-          examples: { match: [{ action: { type: 'pay', params: { amount: `${((limit + 1) / 100).toFixed(2)} USD` } } }], no_match: [{ action: { type: 'pay', params: { amount: `${written} USD` } } }] },
-          sign_offs: [{ ladder: [{ role: 'head', within: '1h' }] }, { only: 'above_authority', ladder: [{ role: 'chief', within: '1h' }] }],
-        }]);
+        const policy = policyOf([
+          {
+            ...askingRow,
+            ladder: undefined,
+            id: 'limit',
+            when: `action.type == "pay" && action.params.amount > usd(${written})`,
+            amount: 'action.params.amount',
+            examples: {
+              match: [{ action: { type: 'pay', params: { amount: `${((limit + 1) / 100).toFixed(2)} USD` } } }],
+              no_match: [{ action: { type: 'pay', params: { amount: `${written} USD` } } }],
+            },
+            sign_offs: [{ ladder: [{ role: 'head', within: '1h' }] }, { only: 'above_authority', ladder: [{ role: 'chief', within: '1h' }] }],
+          },
+        ]);
         const resolved = resolve(policy, asking('pay', { amount: { minor: limit + offset, currency: 'USD' } }));
         const signOffs = resolved.ok ? resolved.plan.signOffs.length : -1;
         expect(signOffs).toBe(offset <= 0 ? 0 : limit + offset <= 100_000 ? 1 : 2);

@@ -28,39 +28,47 @@ describe('the retail policy', () => {
   });
 });
 
-(present ? describe : describe.skip)(`the 180 actions of the retail agent${present ? '' : ' (skipped: the data folder is missing, set COUNTERSIGN_RETAIL_DATA)'}`, () => {
-  const plans = (): Map<string, Plan> => {
-    const { policy } = compileExample('retail');
-    const found = new Map<string, Plan>();
-    for (const line of readActions(readFileSync(file, 'utf8'))) {
-      const request = RequestSchema.parse(toRequest(line, { type: 'poll' }));
-      const resolved = resolve(policy, {
-        action: request.action, facts: request.facts, evidence: request.evidence.map((e) => e.name),
-        requester: { agent: 'retail', run: request.run, onBehalfOf: request.on_behalf_of ?? null }, tenant: 'shop',
-      });
-      if (!resolved.ok) throw new Error(`${line.action_id}: ${resolved.issues.map((i) => i.message).join('; ')}`);
-      found.set(line.action_id, resolved.plan);
-    }
-    return found;
-  };
+(present ? describe : describe.skip)(
+  `the 180 actions of the retail agent${present ? '' : ' (skipped: the data folder is missing, set COUNTERSIGN_RETAIL_DATA)'}`,
+  () => {
+    const plans = (): Map<string, Plan> => {
+      const { policy } = compileExample('retail');
+      const found = new Map<string, Plan>();
+      for (const line of readActions(readFileSync(file, 'utf8'))) {
+        const request = RequestSchema.parse(toRequest(line, { type: 'poll' }));
+        const resolved = resolve(policy, {
+          action: request.action,
+          facts: request.facts,
+          evidence: request.evidence.map((e) => e.name),
+          requester: { agent: 'retail', run: request.run, onBehalfOf: request.on_behalf_of ?? null },
+          tenant: 'shop',
+        });
+        if (!resolved.ok) throw new Error(`${line.action_id}: ${resolved.issues.map((i) => i.message).join('; ')}`);
+        found.set(line.action_id, resolved.plan);
+      }
+      return found;
+    };
 
-  it('become 47 finance approvals (22 with one sign-off, 25 with two), 4 escalations, 11 security approvals and 118 allowed', () => {
-    const all = [...plans().values()];
-    const finance = all.filter((p) => p.effect === 'approval' && p.lane === 'finance');
-    expect({
-      all: all.length,
-      finance: finance.length,
-      one: finance.filter((p) => p.signOffs.length === 1).length,
-      two: finance.filter((p) => p.signOffs.length === 2).length,
-      escalations: all.filter((p) => p.effect === 'escalation' && p.lane === 'customer').length,
-      security: all.filter((p) => p.effect === 'approval' && p.lane === 'security').length,
-      allowed: all.filter((p) => p.effect === 'allow').length,
-      unevaluated: all.filter((p) => p.rows.some((r) => r.unevaluated)).length,
-    }).toEqual({ all: 180, finance: 47, one: 22, two: 25, escalations: 4, security: 11, allowed: 118, unevaluated: 0 });
-  });
+    it('become 47 finance approvals (22 with one sign-off, 25 with two), 4 escalations, 11 security approvals and 118 allowed', () => {
+      const all = [...plans().values()];
+      const finance = all.filter((p) => p.effect === 'approval' && p.lane === 'finance');
+      expect({
+        all: all.length,
+        finance: finance.length,
+        one: finance.filter((p) => p.signOffs.length === 1).length,
+        two: finance.filter((p) => p.signOffs.length === 2).length,
+        escalations: all.filter((p) => p.effect === 'escalation' && p.lane === 'customer').length,
+        security: all.filter((p) => p.effect === 'approval' && p.lane === 'security').length,
+        allowed: all.filter((p) => p.effect === 'allow').length,
+        unevaluated: all.filter((p) => p.rows.some((r) => r.unevaluated)).length,
+      }).toEqual({ all: 180, finance: 47, one: 22, two: 25, escalations: 4, security: 11, allowed: 118, unevaluated: 0 });
+    });
 
-  it('say why with the amount that met the trigger', () => {
-    const why = [...plans().values()].flatMap((p) => p.rows).find((r) => r.id === 'refund_over_250')?.why ?? '';
-    expect(why).toMatch(/^action\.type \("order\.(return|cancel)"\) in \["order\.cancel", "order\.return"\] && action\.params\.amount \(USD [\d,.]+\) > usd\(250\)$/);
-  });
-});
+    it('say why with the amount that met the trigger', () => {
+      const why = [...plans().values()].flatMap((p) => p.rows).find((r) => r.id === 'refund_over_250')?.why ?? '';
+      expect(why).toMatch(
+        /^action\.type \("order\.(return|cancel)"\) in \["order\.cancel", "order\.return"\] && action\.params\.amount \(USD [\d,.]+\) > usd\(250\)$/,
+      );
+    });
+  },
+);

@@ -13,8 +13,15 @@ const head = {
 };
 
 export const asking = {
-  lane: 'finance', owner: 'lead', tier: 'lightweight', risk: 'low', urgency: 'routine', evidence: [],
-  meanwhile: { agent: 'retry_once', operator: 'look' }, on_timeout: { end: 'deny' }, on_deny: { path: 'stop' },
+  lane: 'finance',
+  owner: 'lead',
+  tier: 'lightweight',
+  risk: 'low',
+  urgency: 'routine',
+  evidence: [],
+  meanwhile: { agent: 'retry_once', operator: 'look' },
+  on_timeout: { end: 'deny' },
+  on_deny: { path: 'stop' },
   ladder: [{ role: 'lead', within: '60m' }],
 } as const;
 
@@ -25,15 +32,30 @@ const EXAMPLES: Readonly<Record<string, unknown>> = {
 /** Triggers with the examples they need. */
 export const TRIGGERS = {
   pay: { when: 'action.type == "pay"', examples: EXAMPLES['any'] },
-  over100: { when: 'action.type == "pay" && action.params.amount > usd(100)', examples: { match: [{ action: { type: 'pay', params: { amount: '100.01 USD' } } }], no_match: [{ action: { type: 'pay', params: { amount: '100.00 USD' } } }] } },
-  noted: { when: 'has(action.params.note)', examples: { match: [{ action: { type: 'pay', params: { note: 'x' } } }], no_match: [{ action: { type: 'pay' } }] } },
+  over100: {
+    when: 'action.type == "pay" && action.params.amount > usd(100)',
+    examples: {
+      match: [{ action: { type: 'pay', params: { amount: '100.01 USD' } } }],
+      no_match: [{ action: { type: 'pay', params: { amount: '100.00 USD' } } }],
+    },
+  },
+  noted: {
+    when: 'has(action.params.note)',
+    examples: { match: [{ action: { type: 'pay', params: { note: 'x' } } }], no_match: [{ action: { type: 'pay' } }] },
+  },
   /** Cannot be evaluated where the claim is missing. */
-  gold: { when: 'facts.tier == "gold"', examples: { match: [{ action: { type: 'pay' }, facts: { tier: 'gold' } }], no_match: [{ action: { type: 'pay' }, facts: { tier: 'silver' } }] } },
+  gold: {
+    when: 'facts.tier == "gold"',
+    examples: { match: [{ action: { type: 'pay' }, facts: { tier: 'gold' } }], no_match: [{ action: { type: 'pay' }, facts: { tier: 'silver' } }] },
+  },
   /** Cannot be evaluated where the fee is missing or in another currency. */
-  fee: { when: 'action.params.fee > usd(1)', examples: { match: [{ action: { type: 'pay', params: { fee: '2.00 USD' } } }], no_match: [{ action: { type: 'pay', params: { fee: '1.00 USD' } } }] } },
+  fee: {
+    when: 'action.params.fee > usd(1)',
+    examples: { match: [{ action: { type: 'pay', params: { fee: '2.00 USD' } } }], no_match: [{ action: { type: 'pay', params: { fee: '1.00 USD' } } }] },
+  },
 } as const;
 
-export const filesOf = (rows: readonly Row[], byDefault: Readonly<Record<string, unknown>> = { tier: 'none', lane: 'manager', owner: 'lead' }): PolicyFile[] => [
+const filesOf = (rows: readonly Row[], byDefault: Readonly<Record<string, unknown>> = { tier: 'none', lane: 'manager', owner: 'lead' }): PolicyFile[] => [
   { path: 'policy.yaml', text: JSON.stringify({ ...head, default: byDefault, rows }) },
 ];
 

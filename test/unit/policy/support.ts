@@ -6,7 +6,7 @@ import { compilePolicy, formatFindings, parseDirectory, type CompiledPolicy, typ
 
 const examples = toPath(__dirname, '../../../examples');
 
-export function exampleFiles(name: string): PolicyFile[] {
+function exampleFiles(name: string): PolicyFile[] {
   const directory = join(examples, name, 'policy');
   return readdirSync(directory)
     .filter((file) => file.endsWith('.yaml') && file !== 'directory.yaml')
@@ -28,10 +28,24 @@ export function exampleDirectory(name: string): Directory {
 }
 
 /** A request as submit would hand it over, with what a test cares about. */
-export function asking(type: string, params: RoutingInput['action']['params'] = {}, rest: Partial<Omit<RoutingInput, 'action'>> & { action?: Partial<RoutingInput['action']> } = {}): RoutingInput {
+export function asking(
+  type: string,
+  params: RoutingInput['action']['params'] = {},
+  rest: Partial<Omit<RoutingInput, 'action'>> & { action?: Partial<RoutingInput['action']> } = {},
+): RoutingInput {
   const { action, ...others } = rest;
   return {
-    action: { type, summary: 'Do it', params, system: 'orders', reversibility: 'hard', audience: { reach: 'one_customer', count: 1 }, data: [], artifacts: [], ...action },
+    action: {
+      type,
+      summary: 'Do it',
+      params,
+      system: 'orders',
+      reversibility: 'hard',
+      audience: { reach: 'one_customer', count: 1 },
+      data: [],
+      artifacts: [],
+      ...action,
+    },
     facts: {},
     evidence: [],
     requester: { agent: 'agent', run: 'run-1', onBehalfOf: null },
