@@ -9,7 +9,7 @@ import { canonical, parseStrict } from './canonical';
 import type { PersonalField, StoredEntry } from './entry';
 import { RecordError } from './errors';
 import type { CheckpointRow, LogRow } from './log';
-import type { RecordExport } from './verify';
+import type { RecordExport, RequestDigests } from './verify';
 
 /** Deeper than what an entry may hold: the row's own members stand around it. */
 const DEPTH = 120;
@@ -27,6 +27,10 @@ const Line = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('personal'), approvalId: z.string(), seq: count, name: z.string(), salt: z.string(), value: json }),
   z.strictObject({ kind: z.literal('log'), tenant: z.string(), position: count, approvalId: z.string(), seq: count, leaf: z.string(), ...sealed }),
   z.strictObject({ kind: z.literal('checkpoint'), tenant: z.string(), size: count, root: z.string(), note: z.string(), at: z.string(), previous: count, range: z.array(z.string()), ...sealed }),
+  z.strictObject({
+    kind: z.literal('request'), approvalId: z.string(), agent: z.string(), kept: z.strictObject({ body: z.string(), packet: z.string(), action: z.string() }),
+    found: z.strictObject({ body: z.string(), packet: z.string(), action: z.string(), plan: z.string() }),
+  }),
   z.strictObject({ kind: z.literal('head'), approvalId: z.string(), seq: count, hash: z.string() }),
   z.strictObject({ kind: z.literal('end'), rows: count }),
 ]);
@@ -36,13 +40,14 @@ export function* exportLines(record: RecordExport): Generator<string> {
   let rows = 0;
   const line = (kind: string, row: object): string => {
     rows += 1;
-    return canonical({ kind, ...row } as unknown as Json);
+    return canonical({ kind, ...row });
   };
   yield canonical({ kind: 'export', v: 1, tenant: record.tenant });
   for (const entry of record.entries) yield line('entry', entry);
   for (const field of record.personal) yield line('personal', field);
   for (const row of record.log) yield line('log', row);
   for (const checkpoint of record.checkpoints) yield line('checkpoint', checkpoint);
+  for (const request of record.requests) yield line('request', request);
   for (const head of record.heads) yield line('head', head);
   yield canonical({ kind: 'end', rows });
 }
@@ -80,6 +85,7 @@ export class ExportReader {
   private readonly personal: PersonalField[] = [];
   private readonly log: LogRow[] = [];
   private readonly checkpoints: CheckpointRow[] = [];
+  private readonly requests: RequestDigests[] = [];
   private readonly heads: { approvalId: string; seq: number; hash: string }[] = [];
 
   line(text: string): void {
@@ -125,6 +131,11 @@ export class ExportReader {
         this.checkpoints.push(row);
         return;
       }
+      case 'request': {
+        const { kind: _kind, ...row } = line;
+        this.requests.push(row);
+        return;
+      }
       case 'head': {
         const { kind: _kind, ...row } = line;
         this.heads.push(row);
@@ -134,6 +145,6 @@ export class ExportReader {
 
   done(): RecordExport {
     if (this.tenant === null || !this.ended) throw bad(this.number, 'the file ends too early');
-    return { tenant: this.tenant, entries: this.entries, personal: this.personal, log: this.log, checkpoints: this.checkpoints, heads: this.heads };
+    return { tenant: this.tenant, entries: this.entries, personal: this.personal, log: this.log, checkpoints: this.checkpoints, requests: this.requests, heads: this.heads };
   }
 }

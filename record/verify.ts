@@ -13,8 +13,10 @@ import { byApproval, checkEntries, checkPersonal } from './verify/entries';
 import { Findings, type Finding } from './verify/findings';
 import { checkCheckpoints, checkLog } from './verify/log';
 import { checkProofs } from './verify/proofs';
+import { checkRequests, type RequestDigests } from './verify/requests';
 
 export type { Finding, FindingCode } from './verify/findings';
+export type { RequestDigests } from './verify/requests';
 
 /** Everything that is on the record of one tenant. */
 export interface RecordExport {
@@ -23,6 +25,7 @@ export interface RecordExport {
   readonly personal: readonly PersonalField[];
   readonly log: readonly LogRow[];
   readonly checkpoints: readonly CheckpointRow[];
+  readonly requests: readonly RequestDigests[];
   /** Last entries as the projection of approvals names them: tells of a removed last entry that had no place in the log yet. */
   readonly heads: readonly { readonly approvalId: string; readonly seq: number; readonly hash: Hash }[];
 }
@@ -66,6 +69,7 @@ export function verifyRecord(record: RecordExport, trusted: Pick<Trusted, 'recor
   const signatures = checkProofs(groups, fields, trusted.command, raw, findings);
   const unplaced = checkLog(groups, log, context);
   const root = checkCheckpoints(log, checkpoints, options.witnesses ?? [], context);
+  checkRequests(groups, record.requests, findings);
   checkHeads(record, groups, findings);
 
   const list = findings.list();

@@ -94,7 +94,7 @@ export async function readTimeline(db: Kysely<Tables>, tenant: string, approvalI
     const apart: { name: string; value: Json }[] = [];
     for (; rows[i]?.seq === row.seq; i += 1) {
       const { name, value } = rows[i] ?? row;
-      if (name !== null) apart.push({ name, value: value as Json });
+      if (name !== null) apart.push({ name, value: value });
     }
     timeline.push({ seq: row.seq, type: row.type, at: row.at, commandId: row.command_id, fields: disclosedFields(row, apart), leaf: row.leaf });
   }

@@ -5,7 +5,7 @@
 import type { Trusted } from '../keys';
 import { verifyRecord, type RecordExport, type VerifyReport } from '../verify';
 import type { Db, Trx } from './database';
-import { checkpointOf, entryOf, logRowOf, personalOf } from './rows';
+import { checkpointOf, entryOf, logRowOf, personalOf, requestOf } from './rows';
 import { nativeVerify } from './signatures';
 
 /** Everything on the record of one tenant, as the transaction sees it. */
@@ -14,8 +14,9 @@ export async function readRecord(trx: Trx, tenant: string): Promise<RecordExport
   const personal = await trx.selectFrom('entry_personal').selectAll().where('tenant', '=', tenant).orderBy('approval_id').orderBy('seq').orderBy('name').execute();
   const log = await trx.selectFrom('log').selectAll().where('tenant', '=', tenant).orderBy('position').execute();
   const checkpoints = await trx.selectFrom('checkpoints').selectAll().where('tenant', '=', tenant).orderBy('size').execute();
+  const requests = await trx.selectFrom('requests').select(['approval_id', 'agent', 'body_digest', 'packet_digest', 'action_digest', 'body', 'plan', 'packet']).where('tenant', '=', tenant).orderBy('approval_id').execute();
   const heads = await trx.selectFrom('approvals').select(['approval_id as approvalId', 'head as seq', 'head_hash as hash']).where('tenant', '=', tenant).orderBy('approval_id').execute();
-  return { tenant, entries: entries.map(entryOf), personal: personal.map(personalOf), log: log.map(logRowOf), checkpoints: checkpoints.map(checkpointOf), heads };
+  return { tenant, entries: entries.map(entryOf), personal: personal.map(personalOf), log: log.map(logRowOf), checkpoints: checkpoints.map(checkpointOf), requests: requests.map(requestOf), heads };
 }
 
 /** The same in a snapshot of its own. Write it with `exportLines`. */

@@ -5,7 +5,7 @@
 import type { Instant } from '../../domain/json';
 import { types } from 'pg';
 
-const { INT8, NUMERIC, TIMESTAMPTZ } = types.builtins;
+const [INT8, NUMERIC, TIMESTAMPTZ]: readonly number[] = [types.builtins.INT8, types.builtins.NUMERIC, types.builtins.TIMESTAMPTZ];
 
 export function safeNumber(text: string): number {
   const value = Number(text);

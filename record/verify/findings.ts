@@ -8,6 +8,7 @@
  * `entry_removed`: others tell of it, but it is gone. `entry_repeated`: twice the same place. `entry_reordered`: it does not follow the entry before it.
  * `personal_changed`, `personal_added`: a personal field that its entry does not commit to. `signature_invalid`: a person's command does not bear their signature.
  * `log_…`: the tenant's order. `checkpoint_…`: its signed heads. `root_differs`: the first leaves are not those that were signed.
+ * `request_…`: what was asked and planned, which lies beside the record, is not what it commits to.
  * `head_differs`: the approval's projection names another last entry. `witness_contradicted`: a checkpoint that someone kept tells of another log.
  */
 export type FindingCode =
@@ -28,6 +29,9 @@ export type FindingCode =
   | 'checkpoint_repeated'
   | 'root_differs'
   | 'head_differs'
+  | 'request_changed'
+  | 'request_removed'
+  | 'request_added'
   | 'witness_contradicted';
 
 export interface Finding {

@@ -15,7 +15,6 @@ jest.setTimeout(120_000);
 /** Every append-only table has at least one row, so that a row trigger has something to refuse. */
 async function fill(db: Db): Promise<void> {
   await writeRecord(db, store.keys, 'acme', 5);
-  await db.insertInto('requests').values({ tenant: 'acme', approval_id: 'approval-0', agent: 'a', idempotency_key: 'k', body_digest: 'd', body: '{}', plan: '{}', packet: '{}', packet_digest: 'd', action_digest: 'd', created_at: AT }).execute();
   await db.insertInto('commands').values({ tenant: 'acme', command_id: 'c', approval_id: 'approval-0', person: 'p', body: '{}', signature: 's', key_id: 'k', created_at: AT }).execute();
   await db.insertInto('answers').values({ tenant: 'acme', command_id: 'c', approval_id: 'approval-0', answer: '{}', at: AT }).execute();
 }

@@ -58,7 +58,6 @@ interface Holder {
 
 async function hold(): Promise<Holder> {
   const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, '../support/store-holder.ts'), dir], { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
-  if (!child.stdout) throw new Error('the holder has no output');
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const line = async (): Promise<string> => ((await lines.next()) as { value: string | undefined }).value ?? 'the holder has ended';
   const said = JSON.parse(await line()) as { adminUrl: string; pid: number };

@@ -227,10 +227,35 @@ const addedCheckpoint = (row: number): Attempt => {
   };
 };
 
+const REQUEST_CHANGES = [
+  sql`body = jsonb_set(body, '{action,n}', '1000000')`, sql`body = body || '{"added": true}'`, sql`plan = plan || '{"tier": "none"}'`, sql`packet = '{}'`, sql`agent = 'another'`,
+  sql`body_digest = reverse(body_digest)`, sql`packet_digest = reverse(packet_digest)`, sql`action_digest = reverse(action_digest)`, sql`approval_id = approval_id || 'x'`, sql`tenant = 'other'`,
+];
+
+const changedRequest = (row: number, column: number): Attempt => {
+  const { approvalId } = one(whole.requests, row);
+  return {
+    what: `request of ${approvalId} changed (${String(column % REQUEST_CHANGES.length)})`,
+    tamper: (trx) => sql`update requests set ${one(REQUEST_CHANGES, column)} where tenant = ${TENANT} and approval_id = ${approvalId}`.execute(trx),
+    names: (f) => f.approvalId === approvalId,
+  };
+};
+
+const removedRequest = (row: number): Attempt => {
+  const { approvalId } = one(whole.requests, row);
+  return { what: `request of ${approvalId} removed`, tamper: (trx) => sql`delete from requests where tenant = ${TENANT} and approval_id = ${approvalId}`.execute(trx), names: (f) => f.code === 'request_removed' && f.approvalId === approvalId };
+};
+
+const addedRequest = (): Attempt => ({
+  what: 'request added',
+  tamper: (trx) => sql`insert into requests select tenant, 'never', agent, 'never', body_digest, body, plan, packet, packet_digest, action_digest, created_at from requests limit 1`.execute(trx),
+  names: (f) => f.code === 'request_added' && f.approvalId === 'never',
+});
+
 const KINDS: readonly ((row: number, other: number) => Attempt)[] = [
   changedEntry, changedEntry, changedEntry, rewrittenEntry, (row) => removedEntry(row, false), (row) => removedEntry(row, true),
   (row, other) => addedEntry(row, other % 2 === 0, other % 3 === 0 ? 'thief' : 'copied'), swappedEntries,
-  changedPersonal, addedPersonal, changedLog, removedLog, swappedLog, addedLog, changedCheckpoint, removedCheckpoint, addedCheckpoint,
+  changedPersonal, addedPersonal, changedLog, removedLog, swappedLog, addedLog, changedCheckpoint, removedCheckpoint, addedCheckpoint, changedRequest, removedRequest, addedRequest,
 ];
 
 test('the record, left alone, is found whole', async () => {
@@ -245,6 +270,7 @@ test('every column of every table is covered by some change', async () => {
   const uncovered: string[] = [];
   const attempts = [
     ...ENTRY_CHANGES.map((_, n) => changedEntry(7, n)), ...PERSONAL_CHANGES.map((_, n) => changedPersonal(3, n)), ...LOG_CHANGES.map((_, n) => changedLog(5, n)), ...CHECKPOINT_CHANGES.map((_, n) => changedCheckpoint(2, n)),
+    ...REQUEST_CHANGES.map((_, n) => changedRequest(2, n)),
   ];
   for (const { what, tamper, names } of attempts) if (!(await afterTampering(tamper)).some(names)) uncovered.push(what);
   expect(uncovered).toEqual([]);

@@ -4,6 +4,7 @@
 import type { ApprovalEvent } from '../../domain/events';
 import type { JsonObject } from '../../domain/json';
 import type { CommandBody, Move } from '../../domain/moves';
+import { digest } from '../../record/canonical';
 import { NO_HEAD, type Head } from '../../record/entry';
 import type { Keys } from '../../record/keys';
 import { sign } from '../../record/signing';
@@ -15,9 +16,16 @@ import { sequence } from '../../record/store/sequencer';
 export const AT = '2026-11-21T09:30:00.000Z';
 const LATER = '2026-11-21T10:00:00.000Z';
 
+const body = (n: number): JsonObject => ({ action: { type: 'refund.issue', n }, reason: 'double charge' });
+
 const requested = (n: number): ApprovalEvent => ({
   type: 'requested', agent: 'invoices', run: `run-${String(n)}`, actionType: 'refund.issue', system: 'billing', summary: `Refund Ada #${String(n)}`, reason: 'double charge — ünïcode 🙂',
-  onBehalfOf: null, customer: 'ada@example.org', caseId: `case-${String(n)}`, actionDigest: 'a'.repeat(64), requestDigest: 'b'.repeat(64), evidence: ['invoice'],
+  onBehalfOf: null, customer: 'ada@example.org', caseId: `case-${String(n)}`, actionDigest: digest(body(n)['action'] ?? null), requestDigest: digest(body(n)), evidence: ['invoice'],
+});
+
+const routed = (n: number): ApprovalEvent => ({
+  type: 'routed', policy: { name: 'finance', version: '1', hash: 'p1' }, rows: [{ id: 'refund', why: 'amount > usd(250)' }], effect: 'approval', tier: 'strong', lane: 'finance', owner: 'finance_manager',
+  signOffs: ['1'], planDigest: digest({ plan: n }), packetDigest: digest({ packet: n }), meanwhile: 'hold_send',
 });
 
 export function proofFor(keys: Keys, tenant: string, approvalId: string, person: string, move: Move, commandId: string) {
@@ -47,10 +55,16 @@ function commits(keys: Keys, tenant: string, approvalId: string, n: number): rea
     ],
   ];
   return [
-    [{ event: requested(n), commandId: null }, { event: { type: 'engine', what: 'started', why: 'submitted' }, commandId: null }],
+    [{ event: requested(n), commandId: null }, { event: routed(n), commandId: null }, { event: { type: 'engine', what: 'started', why: 'submitted' }, commandId: null }],
     ...(decisions[n % decisions.length] ?? []),
     [{ event: { type: 'takeover_lapsed', by: 'maria', dueAt: LATER }, commandId: null }],
   ];
+}
+
+async function writeRequest(db: Db, tenant: string, approvalId: string, n: number): Promise<void> {
+  const action = digest(body(n)['action'] ?? null);
+  const row = { tenant, approval_id: approvalId, agent: 'invoices', idempotency_key: approvalId, body_digest: digest(body(n)), packet_digest: digest({ packet: n }), action_digest: action, created_at: AT };
+  await db.insertInto('requests').values({ ...row, body: JSON.stringify(body(n)), plan: JSON.stringify({ plan: n }), packet: JSON.stringify({ packet: n }) }).execute();
 }
 
 export async function projectHead(db: Db, tenant: string, approvalId: string, head: Head): Promise<void> {
@@ -69,10 +83,11 @@ export async function writeRecord(db: Db, keys: Keys, tenant: string, count: num
   for (let n = 0; n < count; n += 1) {
     const approvalId = `approval-${String(n)}`;
     let head = NO_HEAD;
+    await writeRequest(db, tenant, approvalId, n);
     for (const items of commits(keys, tenant, approvalId, n)) {
       ({ head } = await append(db, { tenant, approvalId, head, at: AT, items, context: { agent: 'invoices', policy: 'finance@1', personal: { customer: 'Ada' } }, record: keys.record }));
       await projectHead(db, tenant, approvalId, head);
-      if (n < count - 2 && head.seq > 2 && n % 3 === 0) await sequence(db, keys, AT, tenant);
+      if (n < count - 2 && head.seq > 3 && n % 3 === 0) await sequence(db, keys, AT, tenant);
     }
   }
 }

@@ -68,8 +68,7 @@ function installed(): Package {
   }
 }
 
-const PROGRAMS = ['initdb', 'postgres'] as const;
-export type Programs = { readonly [P in (typeof PROGRAMS)[number]]: string };
+export type Programs = { readonly [P in 'initdb' | 'postgres']: string };
 
 function programsIn(bin: string): Programs {
   const suffix = process.platform === 'win32' ? '.exe' : '';
