@@ -56,5 +56,5 @@ export function checkSignature(trusted: PublicKeys, keyId: string, label: Label,
 }
 
 /** The same as yes or no. */
-export const verifySignature = (trusted: PublicKeys, keyId: string, label: Label, value: Json, signature: string): boolean =>
-  checkSignature(trusted, keyId, label, value, signature) === 'valid';
+export const verifySignature = (trusted: PublicKeys, keyId: string, label: Label, value: Json, signature: string, raw: RawVerify = strictVerify): boolean =>
+  checkSignature(trusted, keyId, label, value, signature, raw) === 'valid';
