@@ -38,7 +38,7 @@ function checkOwner(row: CompiledRow, directory: Directory, report: Report): voi
   if (Object.hasOwn(directory.people, row.owner))
     report.error('person_owner', row.ownerAt, row.id, `${row.owner} is a person: people change, roles stay; name a role that ${row.owner} holds`);
   else if (holders(directory, row.owner).length === 0)
-    report.error('role_unheld', row.ownerAt, row.id, `Nobody holds ${row.owner}, who owns this row; give the role to a person in the directory`);
+    report.warn('role_unheld', row.ownerAt, row.id, `Nobody holds ${row.owner}, who owns this row; give the role to a person in the directory`);
 }
 
 function checkLevels(row: CompiledRow, signOff: CompiledSignOff, directory: Directory, report: Report): void {

@@ -90,7 +90,7 @@ describe('a policy held against a directory', () => {
       },
       'error role_unheld',
     ],
-    ['an owner whose role nobody holds', { owner: 'clerk' }, 'error role_unheld'],
+    ['an owner whose role nobody holds', { owner: 'clerk' }, 'warning role_unheld'],
     ['a person where a role belongs', { owner: 'ann' }, 'error person_owner'],
     ['a person on a level', { ladder: [{ role: 'ann', within: '1h' }] }, 'error person_owner'],
     ['a hold that pages nobody', { on_timeout: { end: 'hold', hold: { role: 'clerk', for: '1h', then: 'deny' } } }, 'error role_unheld'],

@@ -145,6 +145,40 @@ describe('adding a row', () => {
   });
 });
 
+describe('a request', () => {
+  it('never gets a looser plan by leaving out a claim', () => {
+    fc.assert(
+      fc.property(fc.array(anyRow, { minLength: 1, maxLength: 4 }), inputs, fc.constantFrom('gold', 'silver'), (rows, input, tier) => {
+        const policy = policyOf(rows.map((r, i): Row => ({ id: `row_${i}`, ...r })));
+        const claimed = resolve(policy, { ...input, facts: { tier } });
+        const silent = resolve(policy, { ...input, facts: {} });
+        if (!silent.ok) return;
+        if (!claimed.ok) throw new Error('silence made a refusal a plan');
+        expect(loosened(claimed.plan, silent.plan)).toEqual([]);
+      }),
+      { numRuns: 120 },
+    );
+  });
+
+  it('is answered by a plan or by issues, whatever it carries', () => {
+    const policy = policyOf([
+      { id: 'a', ...askingRow, ...TRIGGERS.over100, amount: 'action.params.fee', ladder: [{ role: 'head', within: '1h' }] },
+      { id: 'b', ...askingRow, ...TRIGGERS.gold },
+    ]);
+    const anything = fc.dictionary(
+      fc.oneof(fc.constantFrom('amount', 'note', 'days', 'fee', 'tier', 'large', '__proto__', 'constructor', 'toString'), fc.string()),
+      fc.jsonValue(),
+    );
+    fc.assert(
+      fc.property(fc.constantFrom('pay', 'close', '__proto__', 'constructor', 'hasOwnProperty', ''), anything, anything, (type, params, facts) => {
+        const resolved = resolve(policy, asking(type, params as RoutingInput['action']['params'], { facts: facts as RoutingInput['facts'] }));
+        expect(resolved.ok ? resolved.plan.rows.length : resolved.issues.length).toBeGreaterThan(0);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
 describe('a limit', () => {
   it('is within, to the cent, for any limit and amount', () => {
     fc.assert(
