@@ -31,8 +31,9 @@ const callerKey = (request: FastifyRequest): string =>
   createHash('sha256').update(`${request.ip} ${request.headers.authorization ?? ''}`).digest('base64url');
 
 export async function buildApi(deps: ApiDeps): Promise<App> {
+  const loggerInstance: FastifyBaseLogger = deps.log;
   const app: App = Fastify({
-    loggerInstance: deps.log,
+    loggerInstance,
     bodyLimit: BODY_MAX,
     // One line per request is the proxy's business; ours are the moves and the errors.
     logController: new LogController({ disableRequestLogging: true }),

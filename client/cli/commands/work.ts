@@ -1,0 +1,133 @@
+/**
+ * The daily verbs over HTTP: login, request, list, show, wait, decide, callbacks.
+ */
+import { randomUUID } from 'node:crypto';
+import { Argument, InvalidArgumentError, type Command } from 'commander';
+import { z } from 'zod';
+import { visible } from '../../../domain/text';
+import { ApprovalSchema, ApprovalsSchema, DeliveriesSchema, LoggedInSchema, MovedSchema, MoveSchema, PacketSchema, StoredSchema, SubmittedSchema, TimelineSchema } from '../../api/schemas';
+import { createCountersign } from '../../sdk';
+import { call } from '../../sdk/http';
+import { readJson } from '../files';
+import { answer, CliError, EXIT, table, type Exit, type Shared, type World } from '../io';
+import { anonymous, asAgent, asEither, asPerson, keep, urlOf } from '../session';
+
+const MOVES = ['claim', 'release', 'approve', 'deny', 'take_over', 'hand_back', 'resolve'] as const;
+const path = (id: string): string => `/v1/requests/${encodeURIComponent(id)}`;
+
+function seconds(text: string): number {
+  const value = Number(text);
+  if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError('Give a number of seconds.');
+  return value;
+}
+
+export function workCommands(program: Command, world: World, end: (code: Exit) => void): void {
+  program
+    .command('login <person>')
+    .description('development only: sign in as anyone of the directory')
+    .option('--tenant <tenant>', 'when the person is in several')
+    .action(async (person: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Shared & { tenant?: string }>();
+      const body = { person, ...(options.tenant === undefined ? {} : { tenant: options.tenant }) };
+      const { value } = await call(anonymous(world, options), { method: 'POST', path: '/v1/dev/login', body, answer: LoggedInSchema });
+      keep(world, urlOf(world, options), { token: value.token, person: value.person });
+      const { token: _secret, ...told } = value;
+      answer(world, options, told, () => `Signed in as ${value.name} (${value.roles.join(', ')}) of ${value.tenant}. ${value.notice}`);
+    });
+
+  program
+    .command('request <file>')
+    .description('submit a request from a JSON file as the agent of COUNTERSIGN_KEY; exit 1 if the policy blocks it')
+    .option('--key <key>', 'idempotency key; a new one unless given')
+    .action(async (file: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Shared & { key?: string }>();
+      const { value } = await call(asAgent(world, options), {
+        method: 'POST', path: '/v1/requests', body: readJson(file), idempotencyKey: options.key ?? randomUUID(), answer: SubmittedSchema,
+      });
+      answer(world, options, value, () => `${value.approval_id}  ${value.state}  ${visible(value.headline)}\nmeanwhile: ${value.meanwhile.agent}`);
+      if (value.state === 'blocked') end(EXIT.refused);
+    });
+
+  program
+    .command('list')
+    .description('what you may see, newest first')
+    .option('--mine', 'only what waits on you')
+    .option('--state <state>')
+    .option('--lane <lane>')
+    .option('--limit <n>', 'at most so many', '50')
+    .option('--cursor <cursor>', 'go on from here')
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Shared & { mine?: boolean; state?: string; lane?: string; limit: string; cursor?: string }>();
+      const query = new URLSearchParams({
+        limit: options.limit, ...(options.mine ? { mine: 'true' } : {}), ...(options.state ? { state: options.state } : {}), ...(options.lane ? { lane: options.lane } : {}),
+        ...(options.cursor ? { cursor: options.cursor } : {}),
+      });
+      const { value } = await call(asPerson(world, options), { method: 'GET', path: `/v1/approvals?${query.toString()}`, answer: ApprovalsSchema });
+      answer(world, options, value, () =>
+        value.items.length === 0 ? 'Nothing.' : `${table(['id', 'state', 'lane', 'owner', 'due', 'what'], value.items.map((a) => [a.approval_id, a.state, a.lane, a.owner ?? '', a.due_at ?? '', a.headline]))}${value.next_cursor === null ? '' : `\nmore: --cursor ${value.next_cursor}`}`,
+      );
+    });
+
+  program
+    .command('show <id>')
+    .description('where it stands, what it rests on, and what happened')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Shared>();
+      const connection = asEither(world, options);
+      const { value: approval } = await call(connection, { method: 'GET', path: path(id), answer: ApprovalSchema });
+      const { value: packet } = await call(connection, { method: 'GET', path: `${path(id)}/packet`, answer: PacketSchema });
+      const { value: timeline } = await call(connection, { method: 'GET', path: `${path(id)}/timeline`, answer: TimelineSchema });
+      answer(world, options, { approval, packet: packet.packet, plan: packet.plan, timeline: timeline.entries }, () => [
+        visible(approval.headline), `${approval.state}${approval.owner === null ? '' : `, waits on ${approval.owner} until ${approval.due_at ?? 'nobody knows'}`}`,
+        `packet ${approval.packet_digest}`, approval.page, '', ...timeline.entries.map((e) => `${e.at}  ${visible(e.text)}`),
+      ].join('\n'));
+    });
+
+  program
+    .command('wait <id>')
+    .description('wait for the end; exit 0 if the action may be executed, 1 if not')
+    .option('--timeout <seconds>', 'give up after so long; never unless given', seconds)
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Shared & { timeout?: number }>();
+      const result = await createCountersign(asEither(world, options)).wait(id, options.timeout === undefined ? {} : { timeoutMs: options.timeout * 1000 });
+      answer(world, options, result, () => `${result.outcome}: ${visible(result.reason)}\nnext: ${visible(result.next.path)}`);
+      if (!['allowed', 'approved', 'approved_with_conditions'].includes(result.outcome)) end(EXIT.refused);
+    });
+
+  program
+    .command('decide <id>')
+    .description('make a move as the person who signed in')
+    .addArgument(new Argument('<move>').choices(MOVES))
+    .option('--reason <text>', 'with approve, deny, take_over', '')
+    .option('--instructions <text>', 'with hand_back: how the agent should go on', '')
+    .option('--result <text>', 'with resolve: what was done', '')
+    .option('--packet <digest>', 'the packet you read (see show); the present one unless given')
+    .option('--key <key>', 'idempotency key: the same key is the same move')
+    .action(async (id: string, type: (typeof MOVES)[number], _options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Shared & { reason: string; instructions: string; result: string; packet?: string; key?: string }>();
+      const connection = asPerson(world, options);
+      const { value: approval } = await call(connection, { method: 'GET', path: path(id), answer: ApprovalSchema });
+      const text = type === 'hand_back' ? { instructions: options.instructions } : type === 'resolve' ? { result: options.result } : { reason: options.reason };
+      const body = type === 'claim' || type === 'release' ? { type } : { type, ...text, packet_digest: options.packet ?? approval.packet_digest };
+      const move = MoveSchema.safeParse(body);
+      if (!move.success) throw new CliError(EXIT.usage, 'invalid_move', `The move is not well-formed: ${move.error.issues[0]?.message ?? 'check its options'}`);
+      const { value } = await call(connection, {
+        method: 'POST', path: `/v1/approvals/${encodeURIComponent(id)}/moves`, body: move.data, idempotencyKey: options.key ?? randomUUID(), answer: z.union([MovedSchema, StoredSchema]),
+      });
+      answer(world, options, value, () => ('state' in value ? `${type}: on the record; it is now ${value.state}` : `Stored as ${value.command_id} and not answered yet; it need not be sent again`));
+    });
+
+  const callbacks = program.command('callbacks').description('what agents are owed');
+  callbacks
+    .command('list')
+    .description('callbacks and how they stand')
+    .option('--status <status>', 'such as failed_for_good')
+    .action(async (_options: unknown, command: Command) => {
+      const options = command.optsWithGlobals<Shared & { status?: string }>();
+      const query = new URLSearchParams({ kind: 'callback', limit: '200', ...(options.status ? { status: options.status } : {}) });
+      const { value } = await call(asPerson(world, options), { method: 'GET', path: `/v1/deliveries?${query.toString()}`, answer: DeliveriesSchema });
+      answer(world, options, value, () =>
+        value.items.length === 0 ? 'Nothing.' : table(['approval', 'to', 'status', 'attempts', 'last'], value.items.map((d) => [d.approval_id, d.target, d.status, String(d.attempts), d.last_detail])),
+      );
+    });
+}

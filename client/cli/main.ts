@@ -1,0 +1,18 @@
+/**
+ * The process around the command: hands it the world and ends with its exit code.
+ */
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { run } from './program';
+
+const { env } = process;
+void run(process.argv.slice(2), {
+  env,
+  configDir: join(env['XDG_CONFIG_HOME'] || join(homedir(), '.config'), 'countersign'),
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+  fetch: globalThis.fetch,
+  now: () => new Date().toISOString(),
+}).then((code) => {
+  process.exitCode = code;
+});

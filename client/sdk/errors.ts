@@ -1,0 +1,35 @@
+/**
+ * The one error of the SDK: the API's stable code and sentence, or why there was no answer. Pure.
+ */
+import type { Problem, ProblemCode, ProblemIssue } from '../api/problems';
+
+export type CountersignCode = ProblemCode | 'unreachable' | 'unexpected_answer' | 'wait_timed_out';
+
+export class CountersignError extends Error {
+  override readonly name = 'CountersignError';
+
+  constructor(
+    readonly code: CountersignCode,
+    message: string,
+    /** The HTTP status; null when there was no answer. */
+    readonly status: number | null,
+    readonly issues: readonly ProblemIssue[] = [],
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
+  }
+
+  /** Whether the same call may succeed later without a change: no answer, too many requests, or a fault of the server. */
+  get retryable(): boolean {
+    return this.status === null ? this.code !== 'wait_timed_out' : this.status === 429 || this.status >= 500;
+  }
+}
+
+const isProblem = (body: unknown): body is Problem =>
+  typeof body === 'object' && body !== null && 'code' in body && typeof body.code === 'string' && 'detail' in body && typeof body.detail === 'string';
+
+/** The error that an answer outside 2xx is. */
+export const errorOf = (status: number, body: unknown): CountersignError =>
+  isProblem(body)
+    ? new CountersignError(body.code, body.detail, status, body.issues ?? [])
+    : new CountersignError('unexpected_answer', `The server answered ${String(status)} without saying why; is this the address of Countersign?`, status);

@@ -1,0 +1,62 @@
+/**
+ * One JSON call to the API, over whatever `fetch` it is given. Redirects are not followed: a key goes to the named server only.
+ */
+import type { z } from 'zod';
+import { CountersignError, errorOf } from './errors';
+
+export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
+
+export interface Connection {
+  readonly url: string;
+  /** An agent key, or a person's session token. */
+  readonly key: string;
+  readonly fetch?: Fetch;
+  /** How long one call may take, in milliseconds, beside what it was asked to wait. */
+  readonly timeoutMs?: number;
+}
+
+export interface Call<T extends z.ZodType> {
+  readonly method: 'GET' | 'POST';
+  readonly path: string;
+  readonly answer: T;
+  readonly body?: unknown;
+  readonly idempotencyKey?: string;
+  readonly waitMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+const TIMEOUT_MS = 30_000;
+
+/** A call that came back: its status too, since 200 and 202 may mean different things. */
+export async function call<T extends z.ZodType>(connection: Connection, { method, path, answer, body, idempotencyKey, waitMs = 0, signal }: Call<T>): Promise<{ status: number; value: z.output<T> }> {
+  const { url, key, fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS } = connection;
+  const headers: Record<string, string> = { accept: 'application/json', ...(key === '' ? {} : { authorization: `Bearer ${key}` }) };
+  if (body !== undefined) headers['content-type'] = 'application/json';
+  if (idempotencyKey !== undefined) headers['idempotency-key'] = idempotencyKey;
+  const time = AbortSignal.timeout(timeoutMs + waitMs);
+  let response: Response;
+  let text: string;
+  try {
+    response = await fetch(`${url.replace(/\/+$/, '')}${path}`, {
+      method, headers, redirect: 'error', signal: signal ? AbortSignal.any([signal, time]) : time, ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+    });
+    text = await response.text();
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new CountersignError('unreachable', `Countersign does not answer at ${url}; check the address and that it runs`, null, [], { cause });
+  }
+  const json = parse(text);
+  if (!response.ok) throw errorOf(response.status, json);
+  const parsed = answer.safeParse(json);
+  if (!parsed.success) throw new CountersignError('unexpected_answer', `The server at ${url} gave an answer of another form; is it Countersign of the same version?`, response.status, [], { cause: parsed.error });
+  return { status: response.status, value: parsed.data };
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // Not JSON is not an answer of ours; the caller says so with the status.
+    return undefined;
+  }
+}

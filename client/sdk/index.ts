@@ -1,0 +1,144 @@
+/**
+ * Countersign for agents in TypeScript, over HTTP.
+ *
+ * @example
+ * const countersign = createCountersign({ url: 'https://approvals.example.com', key });
+ * const submitted = await countersign.submit({ action, reason, run: 'run-7', resume: { type: 'poll' } }, { idempotencyKey: 'run-7/refund' });
+ * const result = submitted.result ?? (await countersign.wait(submitted.approvalId));
+ * if (result.outcome === 'approved') await refund(result.token);
+ */
+import type { z } from 'zod';
+import type { ApprovalResult, State } from '../../domain/outcome';
+import type { Plan } from '../../domain/plan';
+import type { RequestDraft } from '../../domain/request';
+import { ApprovalSchema, SubmittedSchema } from '../api/schemas';
+import { CountersignError } from './errors';
+import { call, type Connection, type Fetch } from './http';
+
+export { CountersignError, type CountersignCode } from './errors';
+export type { ApprovalResult, Fetch, RequestDraft };
+
+export interface CountersignOptions {
+  readonly url: string;
+  readonly key: string;
+  readonly fetch?: Fetch;
+  readonly timeoutMs?: number;
+}
+
+export interface Meanwhile {
+  readonly agent: string;
+  readonly operator: string;
+}
+
+/** What was asked, as recorded. */
+export interface Submitted {
+  readonly approvalId: string;
+  readonly tenant: string;
+  /** This key had been used before with the same request. */
+  readonly replayed: boolean;
+  readonly state: State;
+  readonly headline: string;
+  readonly plan: Plan;
+  readonly packetDigest: string;
+  readonly actionDigest: string;
+  /** What the agent does while it waits. */
+  readonly meanwhile: Meanwhile;
+  readonly needsWorkflow: boolean;
+  readonly timeScale: number;
+  /** Set when it has ended: allowed or blocked at once, or an earlier request under this key. */
+  readonly result: ApprovalResult | null;
+}
+
+/** Where a request stands. */
+export interface Approval {
+  readonly approvalId: string;
+  readonly state: State;
+  readonly ended: boolean;
+  readonly headline: string;
+  readonly lane: string;
+  readonly level: string;
+  readonly owner: string | null;
+  readonly dueAt: string | null;
+  readonly meanwhile: Meanwhile;
+  readonly result: ApprovalResult | null;
+  /** Where people see it. */
+  readonly page: string;
+}
+
+export interface Countersign {
+  /** Asks; the same key with the same request is the same request, however often it is sent. */
+  submit(request: RequestDraft, options: { readonly idempotencyKey: string }): Promise<Submitted>;
+  get(approvalId: string): Promise<Approval>;
+  /** Waits for the end, without an own timer at the agent: as long as it takes, or until `timeoutMs` (`wait_timed_out`). */
+  wait(approvalId: string, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<ApprovalResult>;
+  /** The agent no longer asks. What was decided before stands. */
+  withdraw(approvalId: string, reason: string): Promise<Approval>;
+}
+
+/** One long poll; the server allows 30 s. */
+const POLL_SECONDS = 25;
+const RETRY_PAUSE_MS = 1_000;
+
+export function createCountersign(options: CountersignOptions): Countersign {
+  const connection: Connection = options;
+  const path = (approvalId: string): string => `/v1/requests/${encodeURIComponent(approvalId)}`;
+  return {
+    async submit(request, { idempotencyKey }) {
+      const { value } = await call(connection, { method: 'POST', path: '/v1/requests', body: request, idempotencyKey, answer: SubmittedSchema });
+      return submittedOf(value);
+    },
+    async get(approvalId) {
+      return approvalOf((await call(connection, { method: 'GET', path: path(approvalId), answer: ApprovalSchema })).value);
+    },
+    async wait(approvalId, { timeoutMs = Infinity, signal } = {}) {
+      const deadline = Date.now() + timeoutMs;
+      for (;;) {
+        const left = Math.max(0, deadline - Date.now());
+        const seconds = Math.min(POLL_SECONDS, left / 1000);
+        try {
+          const { value } = await call(connection, {
+            method: 'GET', path: `${path(approvalId)}?wait=${seconds.toFixed(3)}`, answer: ApprovalSchema, waitMs: seconds * 1000, ...(signal ? { signal } : {}),
+          });
+          const { result } = approvalOf(value);
+          if (result) return result;
+        } catch (error) {
+          // Waiting outlives a restart of the server; only what will never succeed ends it.
+          if (!(error instanceof CountersignError && error.retryable) || Date.now() >= deadline) throw error;
+          await pause(Math.min(RETRY_PAUSE_MS, left), signal);
+        }
+        if (Date.now() >= deadline) throw new CountersignError('wait_timed_out', `${approvalId} had not ended after ${String(timeoutMs)} ms; it goes on waiting without you`, null);
+      }
+    },
+    async withdraw(approvalId, reason) {
+      return approvalOf((await call(connection, { method: 'POST', path: `${path(approvalId)}/withdraw`, body: { reason }, answer: ApprovalSchema })).value);
+    },
+  };
+}
+
+function pause(forMs: number, signal: AbortSignal | undefined): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void => {
+      clearTimeout(timer);
+      reject(signal?.reason instanceof Error ? signal.reason : new Error('Aborted'));
+    };
+    const timer = setTimeout(() => {
+      signal?.removeEventListener('abort', aborted);
+      resolve();
+    }, forMs);
+    if (signal?.aborted) aborted();
+    else signal?.addEventListener('abort', aborted, { once: true });
+  });
+}
+
+// Domain objects travel as they are; the server made them from these very types.
+const resultOf = (value: unknown): ApprovalResult | null => value as ApprovalResult | null;
+
+const submittedOf = (s: z.output<typeof SubmittedSchema>): Submitted => ({
+  approvalId: s.approval_id, tenant: s.tenant, replayed: s.replayed, state: s.state as State, headline: s.headline, plan: s.plan as unknown as Plan, packetDigest: s.packet_digest,
+  actionDigest: s.action_digest, meanwhile: s.meanwhile, needsWorkflow: s.needs_workflow, timeScale: s.time_scale, result: resultOf(s.result),
+});
+
+const approvalOf = (a: z.output<typeof ApprovalSchema>): Approval => ({
+  approvalId: a.approval_id, state: a.state as State, ended: a.ended, headline: a.headline, lane: a.lane, level: a.level, owner: a.owner, dueAt: a.due_at, meanwhile: a.meanwhile,
+  result: resultOf(a.result), page: a.page,
+});
