@@ -21,7 +21,7 @@ export interface WorkerOptions {
   readonly reconcileGraceMs?: number;
 }
 
-export function createActivities(core: Core, options: WorkerOptions): ApprovalActivities & { close(): void } {
+export function createActivities(core: Core, options: WorkerOptions): ApprovalActivities & { close(): Promise<void> } {
   const { deps, active } = core;
   const email = createEmail({ transportUrl: options.smtpUrl, from: options.mailFrom, publicUrl: deps.publicUrl });
   const egress = createEgress({ allowLoopback: deps.allowLoopback });
@@ -35,7 +35,10 @@ export function createActivities(core: Core, options: WorkerOptions): ApprovalAc
     attempt: (input) => final(attempt(input)),
     resumeAgent: (input) => final(attempt(input)),
     reconcile: createReconcile({ ...deps, active, client: options.client, taskQueue: options.taskQueue, ...grace }),
-    close: () => email.close(),
+    async close() {
+      email.close();
+      await egress.close();
+    },
   };
 }
 

@@ -53,7 +53,7 @@ async function main(): Promise<void> {
   process.send?.({ ready: true });
   await worker.run();
   await sequencer.stop();
-  activities.close();
+  await activities.close();
   await connection.close();
   await native.close();
   await db.destroy();

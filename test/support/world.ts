@@ -127,7 +127,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     startWorker,
     async close() {
       await worker?.stop();
-      activities.close();
+      await activities.close();
       await mail.stop();
       await connection?.close();
       await native?.close();
