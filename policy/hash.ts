@@ -26,7 +26,7 @@ export function contentHash(label: 'policy' | 'directory', files: readonly Polic
 }
 
 /** The file of a policy's directory that says who people are; everything else in it is the policy. */
-export const DIRECTORY_FILE = 'directory.yaml';
+const DIRECTORY_FILE = 'directory.yaml';
 
 /** Tells a directory's files apart: the policy's, and who people are (null when that file is missing). */
 export function partition(files: readonly PolicyFile[]): { readonly policy: readonly PolicyFile[]; readonly directory: PolicyFile | null } {

@@ -10,8 +10,8 @@ import type { RISKS, URGENCIES } from './schema';
 import type { Place } from './report';
 import type { Field } from './units';
 
-export type Risk = (typeof RISKS)[number];
-export type Urgency = (typeof URGENCIES)[number];
+type Risk = (typeof RISKS)[number];
+type Urgency = (typeof URGENCIES)[number];
 
 /** Where a fact comes from. Only an `agent` fact may be claimed; `provider` and `record` are reserved and never given yet. */
 export type FactSource = 'action' | 'agent' | 'provider' | 'record';

@@ -9,7 +9,7 @@ import { CelMoney } from './cel/money';
 import type { CompiledFact, CompiledPolicy } from './model';
 import { typeName, type FieldType } from './units';
 
-export type RoutingCode = 'unknown_action' | 'missing_fact' | 'mistyped_fact' | 'forbidden_fact' | 'missing_evidence' | 'amount_unreadable';
+type RoutingCode = 'unknown_action' | 'missing_fact' | 'mistyped_fact' | 'forbidden_fact' | 'missing_evidence' | 'amount_unreadable';
 
 /** Why a request cannot be routed, at which part of it, and how to mend it. */
 export interface RoutingIssue {

@@ -90,7 +90,7 @@ export type FindingCode =
   | 'no_backup'
   | 'role_without_duty';
 
-export type Severity = 'error' | 'warning';
+type Severity = 'error' | 'warning';
 
 export interface Finding {
   readonly code: FindingCode;

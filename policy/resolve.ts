@@ -23,7 +23,7 @@ export interface RoutingInput {
   readonly tenant: string;
 }
 
-export type Resolved = { readonly ok: true; readonly plan: Plan } | { readonly ok: false; readonly issues: readonly RoutingIssue[] };
+type Resolved = { readonly ok: true; readonly plan: Plan } | { readonly ok: false; readonly issues: readonly RoutingIssue[] };
 
 export function resolve(policy: CompiledPolicy, input: RoutingInput): Resolved {
   const { reading, issues } = read(policy, input, true);

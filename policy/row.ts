@@ -2,27 +2,18 @@
  * One row compiled: what it must say is demanded, what could have no effect is refused, the rest is taken from the defaults.
  * Pure.
  */
-import { TIMEOUT_ENDS, type Effect, type OnDeny, type OnTimeout, type Tier } from '../domain/plan';
+import type { Effect, Tier } from '../domain/plan';
 import type { Expression } from './cel/engine';
 import { placeOf, type Declared, type DeclaredRow } from './declare';
+import { onDenyOf, onTimeoutOf, takeoverOf } from './ends';
 import { checkRole, compileSignOffs } from './ladder';
 import type { CompiledRow } from './model';
-import type { FindingCode, Report } from './report';
-import type { DefaultsDocument, RowDocument } from './schema';
-import { parseDuration } from './units';
+import type { Report } from './report';
 import type { Vocabulary } from './vocabulary';
-
-const TAKEOVER_MS = 4 * 3_600_000;
+import { need, type Work } from './work';
 
 /** Keys that could have no effect on a row that asks nobody. */
 const ASKING = ['ladder', 'sign_offs', 'amount', 'on_timeout', 'meanwhile', 'takeover_within', 'same_person_allowed'] as const;
-
-interface Work {
-  readonly declared: Declared;
-  readonly vocabulary: Vocabulary;
-  readonly row: DeclaredRow;
-  readonly report: Report;
-}
 
 export function compileRow(declared: Declared, vocabulary: Vocabulary, row: DeclaredRow, report: Report): CompiledRow {
   const work: Work = { declared, vocabulary, row, report };
@@ -80,11 +71,6 @@ export function compileRow(declared: Declared, vocabulary: Vocabulary, row: Decl
     ownerAt: placeOf(at, doc.owner === undefined ? 'id' : 'owner'),
     whenAt: placeOf(at, 'when'),
   };
-}
-
-function need({ row, report }: Work, code: FindingCode, key: string, what: string, mend: string): void {
-  const place = placeOf(row.at, ...(row.isDefault ? [] : ['id']));
-  report.error(code, place, row.id, `${row.isDefault ? 'The default row' : `The row ${row.id}`} does not say ${what} (${key}); add ${mend}`);
 }
 
 function effectOf({ row, report, declared }: Work): Effect {
@@ -192,74 +178,4 @@ function amountOf({ row, vocabulary, report }: Work): Expression | null {
   for (const problem of compiled.problems)
     report.error(problem.code, row.at.source.within([...row.at.base, 'amount'], problem.offset), row.id, problem.message);
   return compiled.expression;
-}
-
-const notice = (n: { subject: string; text: string } | undefined): { tellCustomer?: { subject: string; text: string } } => (n ? { tellCustomer: n } : {});
-
-function onTimeoutOf(work: Work, defaults: DefaultsDocument): OnTimeout {
-  const { row, report } = work;
-  const own = row.doc.on_timeout;
-  const doc = own ?? defaults.on_timeout;
-  const at = own ? row.at : (work.declared.defaults?.at ?? row.at);
-  if (doc === undefined) {
-    need(work, 'missing_on_timeout', 'on_timeout', 'what happens when nobody answers', `on_timeout: { end: ${TIMEOUT_ENDS.join(' | ')} }`);
-    return { end: 'deny' };
-  }
-  const place = (...path: string[]) => placeOf(at, 'on_timeout', ...path);
-  if (doc.end === undefined)
-    report.error('missing_terminal_outcome', place(), row.id, `on_timeout does not say how it ends; add end: ${TIMEOUT_ENDS.join(' | ')}`);
-  const end = doc.end ?? 'deny';
-  if ((end === 'hold') !== (doc.hold !== undefined)) {
-    report.error(
-      'contradiction',
-      place('hold'),
-      row.id,
-      end === 'hold'
-        ? 'To hold, say whom to page and for how long: hold: { role, for: 4h, then: expire }'
-        : `hold: has no effect when the end is ${end}; remove it, or say end: hold`,
-    );
-  }
-  if ((end === 'safe_alternative') !== (doc.alternative !== undefined)) {
-    report.error(
-      'contradiction',
-      place('alternative'),
-      row.id,
-      end === 'safe_alternative'
-        ? 'Say what the agent does instead: alternative: { type, params, summary }'
-        : `alternative: has no effect when the end is ${end}; remove it, or say end: safe_alternative`,
-    );
-  }
-  if (doc.alternative && !work.declared.actions.has(doc.alternative.type)) {
-    report.error(
-      'unknown_action_type',
-      place('alternative', 'type'),
-      row.id,
-      `There is no action ${doc.alternative.type}; the alternative is one of ${[...work.declared.actions.keys()].join(', ')}`,
-    );
-  }
-  const forMs = doc.hold ? parseDuration(doc.hold.for) : undefined;
-  if (doc.hold && forMs === undefined) report.error('bad_duration', place('hold', 'for'), row.id, `${doc.hold.for} is no duration; write for example 4h`);
-  if (doc.hold) checkRole(doc.hold.role, place('hold', 'role'), row.id, report);
-  if (doc.ticket) checkRole(doc.ticket.owner, place('ticket', 'owner'), row.id, report);
-  return {
-    end,
-    ...(doc.hold ? { hold: { role: doc.hold.role, forMs: forMs ?? 1000, then: doc.hold.then } } : {}),
-    ...(doc.alternative ? { alternative: doc.alternative } : {}),
-    ...(doc.ticket ? { ticket: doc.ticket } : {}),
-    ...notice(doc.tell_customer),
-  };
-}
-
-function onDenyOf(doc: RowDocument, defaults: DefaultsDocument): OnDeny {
-  const said = doc.on_deny ?? defaults.on_deny;
-  return said ? { path: said.path, tellRequester: said.tell_requester, ...notice(said.tell_customer) } : { path: 'end the run', tellRequester: false };
-}
-
-function takeoverOf({ row, report, declared }: Work, defaults: DefaultsDocument): number {
-  const text = row.doc.takeover_within ?? defaults.takeover_within;
-  if (text === undefined) return TAKEOVER_MS;
-  const at = row.doc.takeover_within === undefined ? (declared.defaults?.at ?? row.at) : row.at;
-  const duration = parseDuration(text);
-  if (duration === undefined) report.error('bad_duration', placeOf(at, 'takeover_within'), row.id, `${text} is no duration; write for example 4h`);
-  return duration ?? TAKEOVER_MS;
 }

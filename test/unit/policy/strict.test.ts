@@ -1,5 +1,5 @@
 import type { Plan } from '../../../domain/plan';
-import { resolve, type CompiledPolicy, type RoutingInput } from '../../../policy';
+import { resolve, type CompiledPolicy, type RoutingInput, type RoutingIssue } from '../../../policy';
 import { asking as askingRow, policyOf, TRIGGERS, type Row } from './sample';
 import { asking, usd } from './support';
 
@@ -28,7 +28,7 @@ const pay = (amount: number, rest: Record<string, unknown> = {}, facts: Record<s
   asking('pay', { amount: usd(amount), ...(rest as Record<string, string>) }, { facts });
 const codesOf = (policy: CompiledPolicy, input: RoutingInput): string[] => {
   const resolved = resolve(policy, input);
-  return resolved.ok ? [] : resolved.issues.map((i) => `${i.code} ${i.path}`);
+  return resolved.ok ? [] : resolved.issues.map(({ code, path }: RoutingIssue) => `${code} ${path}`);
 };
 
 describe('a request that cannot be routed is refused, each reason named', () => {
