@@ -12,4 +12,5 @@ export type AdminEvent =
   | { readonly type: 'policy_published'; readonly name: string; readonly version: string; readonly hash: string; readonly by: string }
   | { readonly type: 'directory_published'; readonly hash: string; readonly by: string };
 
-export const isAdminEvent = (event: { readonly type: string }): event is AdminEvent => event.type === 'policy_published' || event.type === 'directory_published';
+export const isAdminEvent = (event: { readonly type: string }): event is AdminEvent =>
+  event.type === 'policy_published' || event.type === 'directory_published';

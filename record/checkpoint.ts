@@ -25,7 +25,8 @@ const ED25519 = 0x01;
 
 /** The log's name, of which a tenant has one. */
 export function originOf(tenant: string): string {
-  if (!/^[^\s+]+$/u.test(tenant)) throw new RecordError('bad_note', `The tenant ${JSON.stringify(tenant)} cannot name a log: use no white space and no plus sign`);
+  if (!/^[^\s+]+$/u.test(tenant))
+    throw new RecordError('bad_note', `The tenant ${JSON.stringify(tenant)} cannot name a log: use no white space and no plus sign`);
   return `countersign/${tenant}`;
 }
 
@@ -45,7 +46,9 @@ export function makeNote(tenant: string, head: TreeHead, key: KeyPair): string {
   return `${text}\n\u2014 ${origin} ${base64(signature)}\n`;
 }
 
-export type NoteReading = { readonly ok: true; readonly head: TreeHead; readonly keyId: string } | { readonly ok: false; readonly why: 'malformed' | 'other_log' | 'unknown_key' | 'bad_signature' };
+export type NoteReading =
+  | { readonly ok: true; readonly head: TreeHead; readonly keyId: string }
+  | { readonly ok: false; readonly why: 'malformed' | 'other_log' | 'unknown_key' | 'bad_signature' };
 
 const NOTE = /^([^\n]+)\n(0|[1-9][0-9]{0,15})\n([A-Za-z0-9+/]{43}=)\n\n((?:\u2014 [^\s+]+ [A-Za-z0-9+/]+={0,2}\n)+)$/u;
 

@@ -97,7 +97,12 @@ export interface NewEntry {
 }
 
 /** The next entry after `head`, sealed, and its personal fields. */
-export function makeEntry(input: NewEntry, record: KeyPair, random: RandomBytes, raw: RawSign = plainSign): { readonly entry: StoredEntry; readonly personal: readonly PersonalField[] } {
+export function makeEntry(
+  input: NewEntry,
+  record: KeyPair,
+  random: RandomBytes,
+  raw: RawSign = plainSign,
+): { readonly entry: StoredEntry; readonly personal: readonly PersonalField[] } {
   const { tenant, approvalId, at, event, commandId } = input;
   const seq = input.head.seq + 1;
   const fields: { [name: string]: Disclosed } = {};
@@ -118,7 +123,10 @@ export function makeEntry(input: NewEntry, record: KeyPair, random: RandomBytes,
 }
 
 /** Every field of an entry by name; {@link ERASED} where a personal one is gone. */
-export function disclosedFields(entry: Pick<StoredEntry, 'fields' | 'personal'>, personal: readonly Pick<PersonalField, 'name' | 'value'>[]): { [name: string]: Json } {
+export function disclosedFields(
+  entry: Pick<StoredEntry, 'fields' | 'personal'>,
+  personal: readonly Pick<PersonalField, 'name' | 'value'>[],
+): { [name: string]: Json } {
   const values: { [name: string]: Json } = {};
   for (const [name, { value }] of Object.entries(entry.fields)) values[name] = value;
   for (const name of Object.keys(entry.personal)) values[name] = personal.find((p) => p.name === name)?.value ?? ERASED;

@@ -21,14 +21,37 @@ const sealed = { seal: z.string(), keyId: z.string() };
 const Line = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('export'), v: z.literal(1), tenant: z.string() }),
   z.strictObject({
-    kind: z.literal('entry'), tenant: z.string(), approvalId: z.string(), seq: count, type: z.string(), at: z.string(), commandId: z.string().nullable(),
-    fields: z.record(z.string(), disclosed), personal: z.record(z.string(), z.string()), prev: z.string(), leaf: z.string(), ...sealed,
+    kind: z.literal('entry'),
+    tenant: z.string(),
+    approvalId: z.string(),
+    seq: count,
+    type: z.string(),
+    at: z.string(),
+    commandId: z.string().nullable(),
+    fields: z.record(z.string(), disclosed),
+    personal: z.record(z.string(), z.string()),
+    prev: z.string(),
+    leaf: z.string(),
+    ...sealed,
   }),
   z.strictObject({ kind: z.literal('personal'), approvalId: z.string(), seq: count, name: z.string(), salt: z.string(), value: json }),
   z.strictObject({ kind: z.literal('log'), tenant: z.string(), position: count, approvalId: z.string(), seq: count, leaf: z.string(), ...sealed }),
-  z.strictObject({ kind: z.literal('checkpoint'), tenant: z.string(), size: count, root: z.string(), note: z.string(), at: z.string(), previous: count, range: z.array(z.string()), ...sealed }),
   z.strictObject({
-    kind: z.literal('request'), approvalId: z.string(), agent: z.string(), kept: z.strictObject({ body: z.string(), packet: z.string(), action: z.string() }),
+    kind: z.literal('checkpoint'),
+    tenant: z.string(),
+    size: count,
+    root: z.string(),
+    note: z.string(),
+    at: z.string(),
+    previous: count,
+    range: z.array(z.string()),
+    ...sealed,
+  }),
+  z.strictObject({
+    kind: z.literal('request'),
+    approvalId: z.string(),
+    agent: z.string(),
+    kept: z.strictObject({ body: z.string(), packet: z.string(), action: z.string() }),
     found: z.strictObject({ body: z.string(), packet: z.string(), action: z.string(), plan: z.string() }),
   }),
   z.strictObject({ kind: z.literal('head'), approvalId: z.string(), seq: count, hash: z.string() }),
@@ -145,6 +168,14 @@ export class ExportReader {
 
   done(): RecordExport {
     if (this.tenant === null || !this.ended) throw bad(this.number, 'the file ends too early');
-    return { tenant: this.tenant, entries: this.entries, personal: this.personal, log: this.log, checkpoints: this.checkpoints, requests: this.requests, heads: this.heads };
+    return {
+      tenant: this.tenant,
+      entries: this.entries,
+      personal: this.personal,
+      log: this.log,
+      checkpoints: this.checkpoints,
+      requests: this.requests,
+      heads: this.heads,
+    };
   }
 }

@@ -36,10 +36,25 @@ type Unsealed<T> = Omit<T, 'seal' | 'keyId'>;
 
 export const logBody = ({ tenant, position, approvalId: approval, seq, leaf }: Unsealed<LogRow>): Json => ({ v: 1, tenant, position, approval, seq, leaf });
 
-export const checkpointBody = ({ tenant, size, root, note, at, previous, range }: Unsealed<CheckpointRow>): Json => ({ v: 1, tenant, size, root, note, at, previous, range });
+export const checkpointBody = ({ tenant, size, root, note, at, previous, range }: Unsealed<CheckpointRow>): Json => ({
+  v: 1,
+  tenant,
+  size,
+  root,
+  note,
+  at,
+  previous,
+  range,
+});
 
-export const sealLogRow = (row: Unsealed<LogRow>, key: KeyPair, raw: RawSign = plainSign): LogRow => ({ ...row, seal: sign(key, 'countersign/log/v1', logBody(row), raw), keyId: key.keyId });
+export const sealLogRow = (row: Unsealed<LogRow>, key: KeyPair, raw: RawSign = plainSign): LogRow => ({
+  ...row,
+  seal: sign(key, 'countersign/log/v1', logBody(row), raw),
+  keyId: key.keyId,
+});
 
 export const sealCheckpoint = (row: Unsealed<CheckpointRow>, key: KeyPair, raw: RawSign = plainSign): CheckpointRow => ({
-  ...row, seal: sign(key, 'countersign/checkpoint/v1', checkpointBody(row), raw), keyId: key.keyId,
+  ...row,
+  seal: sign(key, 'countersign/checkpoint/v1', checkpointBody(row), raw),
+  keyId: key.keyId,
 });

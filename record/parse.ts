@@ -12,7 +12,11 @@ const SPACE = /[ \t\n\r]*/y;
 /** Runs of characters that need no second look. */
 const PLAIN = /[^"\\\u0000-\u001f\ud800-\udfff]*/y;
 const ESCAPES: { readonly [letter: string]: string } = { '"': '"', '\\': '\\', '/': '/', b: '\b', f: '\f', n: '\n', r: '\r', t: '\t' };
-const WORDS: readonly (readonly [string, Json])[] = [['true', true], ['false', false], ['null', null]];
+const WORDS: readonly (readonly [string, Json])[] = [
+  ['true', true],
+  ['false', false],
+  ['null', null],
+];
 
 class Reader {
   private at = 0;
@@ -98,7 +102,8 @@ class Reader {
     if (!found) this.fail('syntax', start >= this.text.length ? 'the text ends too early' : 'a value is expected');
     const value = Number(found[0]);
     // However it is spelled: 9007199254740993.0 and 9007199254740992e0 would be read as one value too.
-    if (Math.abs(value) > Number.MAX_SAFE_INTEGER) this.fail('integer_too_large', `${found[0].slice(0, 40)} is beyond 2^53 and would lose digits; send it as text`, start);
+    if (Math.abs(value) > Number.MAX_SAFE_INTEGER)
+      this.fail('integer_too_large', `${found[0].slice(0, 40)} is beyond 2^53 and would lose digits; send it as text`, start);
     return value;
   }
 

@@ -47,7 +47,14 @@ export const strictVerify: RawVerify = (signature, message, publicKey) => {
 };
 
 /** Whether `signature` is that of the trusted key `keyId` over the labelled value. */
-export function checkSignature(trusted: PublicKeys, keyId: string, label: Label, value: Json, signature: string, raw: RawVerify = strictVerify): SignatureVerdict {
+export function checkSignature(
+  trusted: PublicKeys,
+  keyId: string,
+  label: Label,
+  value: Json,
+  signature: string,
+  raw: RawVerify = strictVerify,
+): SignatureVerdict {
   const publicKey = Object.hasOwn(trusted, keyId) ? trusted[keyId] : undefined;
   if (!publicKey) return 'unknown_key';
   const bytes = unbase64url(signature);

@@ -74,17 +74,31 @@ export function verifyRecord(record: RecordExport, trusted: Pick<Trusted, 'recor
 
   const list = findings.list();
   return {
-    ok: list.length === 0, tenant, entries: record.entries.length, approvals: groups.size, size: log.length, root,
-    checkpoints: checkpoints.length, unplaced, erased, signatures, findings: list,
+    ok: list.length === 0,
+    tenant,
+    entries: record.entries.length,
+    approvals: groups.size,
+    size: log.length,
+    root,
+    checkpoints: checkpoints.length,
+    unplaced,
+    erased,
+    signatures,
+    findings: list,
   };
 }
 
 function checkHeads({ heads }: RecordExport, groups: ReadonlyMap<string, readonly StoredEntry[]>, findings: Findings): void {
   for (const { approvalId, seq, hash } of heads) {
     const last = groups.get(approvalId)?.at(-1);
-    if (seq > (last?.seq ?? 0)) findings.add('entry_removed', { approvalId, seq }, `Entry ${String(seq)} of ${approvalId} was removed: the approval's row names it as the last`);
+    if (seq > (last?.seq ?? 0))
+      findings.add('entry_removed', { approvalId, seq }, `Entry ${String(seq)} of ${approvalId} was removed: the approval's row names it as the last`);
     else if (last && (last.seq !== seq || last.leaf !== hash)) {
-      findings.add('head_differs', { approvalId, seq: last.seq }, `Entry ${String(last.seq)} of ${approvalId} is not the last that the approval's row names (entry ${String(seq)}): one of them was changed or added`);
+      findings.add(
+        'head_differs',
+        { approvalId, seq: last.seq },
+        `Entry ${String(last.seq)} of ${approvalId} is not the last that the approval's row names (entry ${String(seq)}): one of them was changed or added`,
+      );
     }
   }
 }

@@ -77,7 +77,8 @@ interface Passwords {
   readonly app: string;
 }
 
-const urlOf = (role: string, password: string, port: number, database: string): string => `postgresql://${role}:${password}@127.0.0.1:${String(port)}/${database}`;
+const urlOf = (role: string, password: string, port: number, database: string): string =>
+  `postgresql://${role}:${password}@127.0.0.1:${String(port)}/${database}`;
 
 function storeOf(cluster: Cluster, running: Running, port: number, passwords: Passwords, disown: () => void): Store {
   // The last resort when this process ends without stop(): ask it to go; what it cannot finish it recovers.
@@ -109,7 +110,11 @@ function passwordsOf({ root, data }: Cluster): Passwords {
     const { admin, app } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Passwords>;
     if (admin !== undefined && app !== undefined) return { admin, app };
   }
-  if (existsSync(data)) throw new StoreError('store_broken', `The store in ${root} has lost its passwords (${file}); restore that file from a backup, or remove the directory to begin anew`);
+  if (existsSync(data))
+    throw new StoreError(
+      'store_broken',
+      `The store in ${root} has lost its passwords (${file}); restore that file from a backup, or remove the directory to begin anew`,
+    );
   const made = { admin: randomBytes(24).toString('hex'), app: randomBytes(24).toString('hex') };
   writeFileSync(`${file}.new`, JSON.stringify(made), { mode: 0o600, flush: true });
   renameSync(`${file}.new`, file);

@@ -20,7 +20,11 @@ export interface AgentRegistration {
 /** Registers the agent, or changes what is known of it. */
 export async function registerAgent(db: Db | Trx, { tenant, agent, owner, callbackHosts, callbackSecrets }: AgentRegistration): Promise<void> {
   const known = { owner, callback_hosts: JSON.stringify(callbackHosts), callback_secrets: JSON.stringify(callbackSecrets) };
-  await db.insertInto('agents').values({ tenant, agent, ...known }).onConflict((c) => c.columns(['tenant', 'agent']).doUpdateSet(known)).execute();
+  await db
+    .insertInto('agents')
+    .values({ tenant, agent, ...known })
+    .onConflict((c) => c.columns(['tenant', 'agent']).doUpdateSet(known))
+    .execute();
 }
 
 export async function agentByName(db: Db | Trx, tenant: string, agent: string): Promise<AgentRegistration | null> {
@@ -36,16 +40,27 @@ export async function agentByName(db: Db | Trx, tenant: string, agent: string): 
 const hashOf = (key: string): string => createHash('sha256').update(key).digest('hex');
 
 /** A new key, shown this once. */
-export async function issueKey(db: Db | Trx, { tenant, agent, at }: { readonly tenant: string; readonly agent: string; readonly at: Instant }): Promise<string> {
+export async function issueKey(
+  db: Db | Trx,
+  { tenant, agent, at }: { readonly tenant: string; readonly agent: string; readonly at: Instant },
+): Promise<string> {
   if (!(await agentByName(db, tenant, agent))) throw new RecordError('unknown_agent', `There is no agent ${agent} in ${tenant}; register it first`);
   const key = `csk_${randomBytes(32).toString('base64url')}`;
-  await db.insertInto('agent_keys').values({ key_hash: hashOf(key), tenant, agent, created_at: at, revoked_at: null }).execute();
+  await db
+    .insertInto('agent_keys')
+    .values({ key_hash: hashOf(key), tenant, agent, created_at: at, revoked_at: null })
+    .execute();
   return key;
 }
 
 /** From now on the key opens nothing; whether there was such a key. */
 export async function revokeKey(db: Db | Trx, key: string, at: Instant): Promise<boolean> {
-  const done = await db.updateTable('agent_keys').set({ revoked_at: at }).where('key_hash', '=', hashOf(key)).where('revoked_at', 'is', null).executeTakeFirst();
+  const done = await db
+    .updateTable('agent_keys')
+    .set({ revoked_at: at })
+    .where('key_hash', '=', hashOf(key))
+    .where('revoked_at', 'is', null)
+    .executeTakeFirst();
   return done.numUpdatedRows > 0n;
 }
 

@@ -40,7 +40,12 @@ export async function append(db: Kysely<Tables>, input: AppendInput): Promise<Ap
   const personal: PersonalField[] = [];
   let head = input.head;
   for (const { event, commandId } of input.items) {
-    const made = makeEntry({ tenant: input.tenant, approvalId: input.approvalId, head, at: input.at, event, commandId, context: input.context }, input.record, random, nativeSign);
+    const made = makeEntry(
+      { tenant: input.tenant, approvalId: input.approvalId, head, at: input.at, event, commandId, context: input.context },
+      input.record,
+      random,
+      nativeSign,
+    );
     head = { seq: made.entry.seq, hash: made.entry.leaf };
     entries.push(made.entry);
     personal.push(...made.personal);
@@ -51,18 +56,38 @@ export async function append(db: Kysely<Tables>, input: AppendInput): Promise<Ap
 
 async function insert(db: Kysely<Tables>, entries: readonly StoredEntry[], personal: readonly PersonalField[]): Promise<void> {
   const rows = entries.map((e) => ({
-    tenant: e.tenant, approval_id: e.approvalId, seq: e.seq, type: e.type, at: e.at, command_id: e.commandId,
-    fields: JSON.stringify(e.fields), personal: JSON.stringify(e.personal), prev: e.prev, leaf: e.leaf, seal: e.seal, key_id: e.keyId,
+    tenant: e.tenant,
+    approval_id: e.approvalId,
+    seq: e.seq,
+    type: e.type,
+    at: e.at,
+    command_id: e.commandId,
+    fields: JSON.stringify(e.fields),
+    personal: JSON.stringify(e.personal),
+    prev: e.prev,
+    leaf: e.leaf,
+    seal: e.seal,
+    key_id: e.keyId,
   }));
   const tenant = rows[0]?.tenant ?? '';
   const apart = personal.map((p) => ({ tenant, approval_id: p.approvalId, seq: p.seq, name: p.name, salt: p.salt, value: JSON.stringify(p.value) }));
   try {
     if (apart.length === 0) await db.insertInto('entries').values(rows).execute();
-    else await db.with('apart', (cte) => cte.insertInto('entry_personal').values(apart)).insertInto('entries').values(rows).execute();
+    else
+      await db
+        .with('apart', (cte) => cte.insertInto('entry_personal').values(apart))
+        .insertInto('entries')
+        .values(rows)
+        .execute();
   } catch (cause) {
     if (!isUniqueViolation(cause)) throw cause;
     const what = isUniqueViolation(cause, 'entries_once_per_command') ? 'this command already has its entry' : 'another writer was first';
-    throw new RecordError('stale_head', `Nothing was appended to ${rows[0]?.approval_id ?? ''} after entry ${String((rows[0]?.seq ?? 1) - 1)}: ${what}; read the record and try again`, null, { cause });
+    throw new RecordError(
+      'stale_head',
+      `Nothing was appended to ${rows[0]?.approval_id ?? ''} after entry ${String((rows[0]?.seq ?? 1) - 1)}: ${what}; read the record and try again`,
+      null,
+      { cause },
+    );
   }
 }
 
@@ -81,14 +106,16 @@ export async function readTimeline(db: Kysely<Tables>, tenant: string, approvalI
   // One statement, so that both halves come from one moment.
   const rows = await db
     .selectFrom('entries as e')
-    .leftJoin('entry_personal as p', (join) => join.onRef('p.tenant', '=', 'e.tenant').onRef('p.approval_id', '=', 'e.approval_id').onRef('p.seq', '=', 'e.seq'))
+    .leftJoin('entry_personal as p', (join) =>
+      join.onRef('p.tenant', '=', 'e.tenant').onRef('p.approval_id', '=', 'e.approval_id').onRef('p.seq', '=', 'e.seq'),
+    )
     .select(['e.seq', 'e.type', 'e.at', 'e.command_id', 'e.fields', 'e.personal', 'e.leaf', 'p.name', 'p.value'])
     .where('e.tenant', '=', tenant)
     .where('e.approval_id', '=', approvalId)
     .orderBy('e.seq')
     .execute();
   const timeline: TimelineEntry[] = [];
-  for (let i = 0; i < rows.length; ) {
+  for (let i = 0; i < rows.length;) {
     const row = rows[i];
     if (!row) break;
     const apart: { name: string; value: Json }[] = [];

@@ -65,7 +65,11 @@ async function ensureRoles(client: Client, app: AppRole): Promise<void> {
   await ensureRole(client, app.role, login);
   await ensureRole(client, 'countersign_eraser', 'nologin');
   const { rows } = await client.query<{ same: boolean }>('select current_user = $1 as same', [app.role]);
-  if (rows[0]?.same) throw new RecordError('bad_role', `The role ${app.role} both owns the store and runs the application; give the application a role of its own in DATABASE_URL`);
+  if (rows[0]?.same)
+    throw new RecordError(
+      'bad_role',
+      `The role ${app.role} both owns the store and runs the application; give the application a role of its own in DATABASE_URL`,
+    );
 }
 
 async function ensureRole(client: Client, role: string, attributes: string): Promise<void> {

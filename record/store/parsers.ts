@@ -9,7 +9,8 @@ const [INT8, NUMERIC, TIMESTAMPTZ]: readonly number[] = [types.builtins.INT8, ty
 
 export function safeNumber(text: string): number {
   const value = Number(text);
-  if (!Number.isFinite(value) || Math.abs(value) > Number.MAX_SAFE_INTEGER) throw new RangeError(`The store holds the number ${text}, which is beyond 2^53 and would lose digits`);
+  if (!Number.isFinite(value) || Math.abs(value) > Number.MAX_SAFE_INTEGER)
+    throw new RangeError(`The store holds the number ${text}, which is beyond 2^53 and would lose digits`);
   return value;
 }
 

@@ -51,12 +51,23 @@ interface Pointer {
 
 /** Locks the tenant's pointer, which also orders the entries about it. */
 async function lockPointer(trx: Trx, tenant: string): Promise<Pointer> {
-  await trx.insertInto('active').values({ tenant, policy_hash: null, directory_hash: null }).onConflict((c) => c.doNothing()).execute();
+  await trx
+    .insertInto('active')
+    .values({ tenant, policy_hash: null, directory_hash: null })
+    .onConflict((c) => c.doNothing())
+    .execute();
   return trx.selectFrom('active').select(['policy_hash', 'directory_hash']).where('tenant', '=', tenant).forUpdate().executeTakeFirstOrThrow();
 }
 
 async function headOf(trx: Trx, tenant: string): Promise<Head> {
-  const last = await trx.selectFrom('entries').select(['seq', 'leaf']).where('tenant', '=', tenant).where('approval_id', '=', ADMIN_APPROVAL).orderBy('seq', 'desc').limit(1).executeTakeFirst();
+  const last = await trx
+    .selectFrom('entries')
+    .select(['seq', 'leaf'])
+    .where('tenant', '=', tenant)
+    .where('approval_id', '=', ADMIN_APPROVAL)
+    .orderBy('seq', 'desc')
+    .limit(1)
+    .executeTakeFirst();
   return last ? { seq: last.seq, hash: last.leaf } : NO_HEAD;
 }
 
@@ -74,7 +85,11 @@ export const publishPolicy = (db: Db, policy: PolicyContent, meta: PublishMeta):
     const before = (await lockPointer(trx, tenant)).policy_hash;
     if (before === hash) return { hash, seq: null };
     const row = { tenant, hash, name, version, files: JSON.stringify(policy.files), published_at: at, published_by: by };
-    await trx.insertInto('policies').values(row).onConflict((c) => c.doNothing()).execute();
+    await trx
+      .insertInto('policies')
+      .values(row)
+      .onConflict((c) => c.doNothing())
+      .execute();
     await trx.updateTable('active').set({ policy_hash: hash }).where('tenant', '=', tenant).execute();
     return { hash, seq: await tell(trx, meta, { type: 'policy_published', name, version, hash, by }, before) };
   });
@@ -86,7 +101,11 @@ export const publishDirectory = (db: Db, directory: DirectoryContent, meta: Publ
     const { hash, text } = directory;
     const before = (await lockPointer(trx, tenant)).directory_hash;
     if (before === hash) return { hash, seq: null };
-    await trx.insertInto('directories').values({ tenant, hash, text, published_at: at, published_by: by }).onConflict((c) => c.doNothing()).execute();
+    await trx
+      .insertInto('directories')
+      .values({ tenant, hash, text, published_at: at, published_by: by })
+      .onConflict((c) => c.doNothing())
+      .execute();
     await trx.updateTable('active').set({ directory_hash: hash }).where('tenant', '=', tenant).execute();
     return { hash, seq: await tell(trx, meta, { type: 'directory_published', hash, by }, before) };
   });

@@ -6,7 +6,17 @@ import { escapeIdentifier } from 'pg';
 import type { Tables } from './tables';
 
 /** Rows are added and never changed: by trigger for everyone, by privilege for the application. */
-export const APPEND_ONLY = ['policies', 'directories', 'requests', 'entries', 'entry_personal', 'log', 'checkpoints', 'commands', 'answers'] as const satisfies readonly (keyof Tables)[];
+export const APPEND_ONLY = [
+  'policies',
+  'directories',
+  'requests',
+  'entries',
+  'entry_personal',
+  'log',
+  'checkpoints',
+  'commands',
+  'answers',
+] as const satisfies readonly (keyof Tables)[];
 
 /** Projections and settings. */
 export const MUTABLE = ['active', 'agents', 'agent_keys', 'approvals', 'deliveries', 'tickets'] as const satisfies readonly (keyof Tables)[];

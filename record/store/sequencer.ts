@@ -57,7 +57,15 @@ const unplaced = (db: Db | Trx) =>
   db
     .selectFrom('entries as e')
     .where(({ not, exists, selectFrom }) =>
-      not(exists(selectFrom('log as l').select('l.position').whereRef('l.tenant', '=', 'e.tenant').whereRef('l.approval_id', '=', 'e.approval_id').whereRef('l.seq', '=', 'e.seq'))),
+      not(
+        exists(
+          selectFrom('log as l')
+            .select('l.position')
+            .whereRef('l.tenant', '=', 'e.tenant')
+            .whereRef('l.approval_id', '=', 'e.approval_id')
+            .whereRef('l.seq', '=', 'e.seq'),
+        ),
+      ),
     );
 
 async function tenantsWaiting(db: Db): Promise<string[]> {
@@ -65,18 +73,37 @@ async function tenantsWaiting(db: Db): Promise<string[]> {
   return rows.map((row) => row.tenant);
 }
 
-async function sequenceBatch(trx: Trx, keys: Keys, now: Instant, tenant: string, passedOver: readonly string[]): Promise<Sequenced & { readonly more: boolean }> {
+async function sequenceBatch(
+  trx: Trx,
+  keys: Keys,
+  now: Instant,
+  tenant: string,
+  passedOver: readonly string[],
+): Promise<Sequenced & { readonly more: boolean }> {
   // A tenant's own lock: the others go on. Taken before anything is read, and read committed sees what the holder before wrote.
   await sql`select pg_advisory_xact_lock(hashtextextended(${`countersign-sequencer/${tenant}`}, 0))`.execute(trx);
   const start = await lastRange(trx, keys, tenant);
-  const rows = await unplaced(trx).selectAll('e').where('e.tenant', '=', tenant)
-    .$if(passedOver.length > 0, (query) => query.where('e.approval_id', 'not in', passedOver)).orderBy('e.id').limit(BATCH).execute();
+  const rows = await unplaced(trx)
+    .selectAll('e')
+    .where('e.tenant', '=', tenant)
+    .$if(passedOver.length > 0, (query) => query.where('e.approval_id', 'not in', passedOver))
+    .orderBy('e.id')
+    .limit(BATCH)
+    .execute();
   const more = rows.length === BATCH;
   const { placed, refused } = await choose(trx, keys, tenant, rows.map(entryOf));
   if (placed.length === 0) return { tenant, added: 0, size: start.size, refused, more };
-  const logRows = placed.map((e, n): LogRow => sealLogRow({ tenant, position: start.size + n, approvalId: e.approvalId, seq: e.seq, leaf: e.leaf }, keys.record, nativeSign));
-  const range = extend(start, placed.map((e) => e.leaf));
-  await trx.insertInto('log').values(logRows.map((r) => ({ tenant, position: r.position, approval_id: r.approvalId, seq: r.seq, leaf: r.leaf, seal: r.seal, key_id: r.keyId }))).execute();
+  const logRows = placed.map((e, n): LogRow =>
+    sealLogRow({ tenant, position: start.size + n, approvalId: e.approvalId, seq: e.seq, leaf: e.leaf }, keys.record, nativeSign),
+  );
+  const range = extend(
+    start,
+    placed.map((e) => e.leaf),
+  );
+  await trx
+    .insertInto('log')
+    .values(logRows.map((r) => ({ tenant, position: r.position, approval_id: r.approvalId, seq: r.seq, leaf: r.leaf, seal: r.seal, key_id: r.keyId })))
+    .execute();
   await writeCheckpoint(trx, keys, now, tenant, start, range);
   return { tenant, added: placed.length, size: range.size, refused, more };
 }
@@ -94,7 +121,11 @@ async function writeCheckpoint(trx: Trx, keys: Keys, now: Instant, tenant: strin
 /** Where the log ends. A last checkpoint that is not ours is built upon no further: that is for `verify` to name and for a person to mend. */
 async function lastRange(trx: Trx, keys: Keys, tenant: string): Promise<Range> {
   const row = await trx.selectFrom('checkpoints').selectAll().where('tenant', '=', tenant).orderBy('size', 'desc').limit(1).executeTakeFirst();
-  const end = await trx.selectFrom('log').select(({ fn }) => fn.max('position').as('last')).where('tenant', '=', tenant).executeTakeFirst();
+  const end = await trx
+    .selectFrom('log')
+    .select(({ fn }) => fn.max('position').as('last'))
+    .where('tenant', '=', tenant)
+    .executeTakeFirst();
   const logged = ((end?.last ?? null) === null ? -1 : Number(end?.last)) + 1;
   if (!row) {
     if (logged > 0) throw broken(tenant, `its log has ${String(logged)} rows but no checkpoint`);
@@ -104,7 +135,8 @@ async function lastRange(trx: Trx, keys: Keys, tenant: string): Promise<Range> {
   const range = { size: checkpoint.size, roots: checkpoint.range };
   const note = readNote(tenant, checkpoint.note, keys.trusted.record, nativeVerify);
   if (!note.ok) throw broken(tenant, `the checkpoint at size ${String(checkpoint.size)} is not signed by the record key (${note.why})`);
-  if (!isRange(range) || note.head.size !== range.size || rootOf(range) !== note.head.root) throw broken(tenant, `the checkpoint at size ${String(checkpoint.size)} was changed`);
+  if (!isRange(range) || note.head.size !== range.size || rootOf(range) !== note.head.root)
+    throw broken(tenant, `the checkpoint at size ${String(checkpoint.size)} was changed`);
   if (logged !== range.size) throw broken(tenant, `its log has ${String(logged)} rows, its last checkpoint ${String(range.size)}`);
   return range;
 }
@@ -115,7 +147,16 @@ const broken = (tenant: string, what: string): RecordError =>
 /** Sealed entries whose predecessors have places, in the order they were written. */
 async function choose(trx: Trx, keys: Keys, tenant: string, entries: readonly StoredEntry[]): Promise<{ placed: StoredEntry[]; refused: Refused[] }> {
   const ids = [...new Set(entries.map((e) => e.approvalId))];
-  const ends = ids.length === 0 ? [] : await trx.selectFrom('log').select(({ fn }) => ['approval_id', fn.max('seq').as('seq')]).where('tenant', '=', tenant).where('approval_id', 'in', ids).groupBy('approval_id').execute();
+  const ends =
+    ids.length === 0
+      ? []
+      : await trx
+          .selectFrom('log')
+          .select(({ fn }) => ['approval_id', fn.max('seq').as('seq')])
+          .where('tenant', '=', tenant)
+          .where('approval_id', 'in', ids)
+          .groupBy('approval_id')
+          .execute();
   const next = new Map(ends.map((row) => [row.approval_id, row.seq]));
   const placed: StoredEntry[] = [];
   const refused: Refused[] = [];

@@ -15,64 +15,151 @@ type Time = ColumnType<Instant, Instant, Instant>;
 
 export interface Tables {
   /** Published policies by content hash. Append-only. */
-  policies: { tenant: Once<string>; hash: Once<string>; name: Once<string>; version: Once<string>; files: Jsonb<readonly { path: string; text: string }[]>; published_at: Time; published_by: Once<string> };
+  policies: {
+    tenant: Once<string>;
+    hash: Once<string>;
+    name: Once<string>;
+    version: Once<string>;
+    files: Jsonb<readonly { path: string; text: string }[]>;
+    published_at: Time;
+    published_by: Once<string>;
+  };
   /** Published directories by content hash. Append-only. */
   directories: { tenant: Once<string>; hash: Once<string>; text: Once<string>; published_at: Time; published_by: Once<string> };
   /** Which policy and directory hold now. One row per tenant. */
   active: { tenant: Once<string>; policy_hash: string | null; directory_hash: string | null };
 
-  agents: { tenant: Once<string>; agent: Once<string>; owner: string | null; callback_hosts: Jsonb<readonly string[]>; callback_secrets: Jsonb<readonly string[]> };
+  agents: {
+    tenant: Once<string>;
+    agent: Once<string>;
+    owner: string | null;
+    callback_hosts: Jsonb<readonly string[]>;
+    callback_secrets: Jsonb<readonly string[]>;
+  };
   /** Keys of agents: SHA-256 of the key, hex. */
   agent_keys: { key_hash: Once<string>; tenant: Once<string>; agent: Once<string>; created_at: Time; revoked_at: Time | null };
 
   /** What was asked and what the policy said. Written once, by submit. */
   requests: {
-    tenant: Once<string>; approval_id: Once<string>; agent: Once<string>; idempotency_key: Once<string>; body_digest: Once<string>;
-    body: Jsonb<JsonObject>; plan: Jsonb<JsonObject>; packet: Jsonb<JsonObject>; packet_digest: Once<string>; action_digest: Once<string>; created_at: Time;
+    tenant: Once<string>;
+    approval_id: Once<string>;
+    agent: Once<string>;
+    idempotency_key: Once<string>;
+    body_digest: Once<string>;
+    body: Jsonb<JsonObject>;
+    plan: Jsonb<JsonObject>;
+    packet: Jsonb<JsonObject>;
+    packet_digest: Once<string>;
+    action_digest: Once<string>;
+    created_at: Time;
   };
 
   /** The projection of each approval: what lists show, and the row that a commit locks. */
   approvals: {
-    tenant: Once<string>; approval_id: Once<string>; head: number; head_hash: string; adopted: number;
-    state: string; lane: string; owner: string | null; level: string; due_at: Instant | null; wake_at: Instant | null;
+    tenant: Once<string>;
+    approval_id: Once<string>;
+    head: number;
+    head_hash: string;
+    adopted: number;
+    state: string;
+    lane: string;
+    owner: string | null;
+    level: string;
+    due_at: Instant | null;
+    wake_at: Instant | null;
     /** ApprovalResult once ended, with the decision token. */
     result: ColumnType<JsonObject | null, string | null, string | null>;
-    summary: string; agent: string; tier: string; created_at: Time; updated_at: Time;
+    summary: string;
+    agent: string;
+    tier: string;
+    created_at: Time;
+    updated_at: Time;
     /** Whether an approval workflow is wanted (not for allowed and blocked), and since when one is known to run. */
-    needs_workflow: boolean; workflow_started_at: Instant | null;
+    needs_workflow: boolean;
+    workflow_started_at: Instant | null;
   };
 
   /** The record. Append-only by trigger and by privilege. */
   entries: {
-    tenant: Once<string>; approval_id: Once<string>; seq: Once<number>; type: Once<string>; at: Once<Instant>;
+    tenant: Once<string>;
+    approval_id: Once<string>;
+    seq: Once<number>;
+    type: Once<string>;
+    at: Once<Instant>;
     command_id: Once<string | null>;
     /** Business context and event fields that are not personal, with a salt for each. */
     fields: Jsonb<{ readonly [name: string]: { readonly salt: string; readonly value: Json } }>;
     /** Digests of the personal fields, whose salts and values lie in entry_personal. */
     personal: Jsonb<{ readonly [name: string]: string }>;
-    prev: Once<string>; leaf: Once<string>; seal: Once<string>; key_id: Once<string>;
+    prev: Once<string>;
+    leaf: Once<string>;
+    seal: Once<string>;
+    key_id: Once<string>;
     /** Insertion order; never the order of the log. */
     id: Generated<number>;
   };
   /** Personal fields, erasable. */
   entry_personal: { tenant: Once<string>; approval_id: Once<string>; seq: Once<number>; name: Once<string>; salt: Once<string>; value: Jsonb<Json> };
   /** One order per tenant, given by the sequencer. Append-only. */
-  log: { tenant: Once<string>; position: Once<number>; approval_id: Once<string>; seq: Once<number>; leaf: Once<string>; seal: Once<string>; key_id: Once<string> };
+  log: {
+    tenant: Once<string>;
+    position: Once<number>;
+    approval_id: Once<string>;
+    seq: Once<number>;
+    leaf: Once<string>;
+    seal: Once<string>;
+    key_id: Once<string>;
+  };
   /** Signed tree heads, each with the size of the one before and the roots of the perfect trees that it is made of. Append-only. */
   checkpoints: {
-    tenant: Once<string>; size: Once<number>; root: Once<string>; note: Once<string>; at: Once<Instant>;
-    previous: Once<number>; range: Jsonb<readonly string[]>; seal: Once<string>; key_id: Once<string>;
+    tenant: Once<string>;
+    size: Once<number>;
+    root: Once<string>;
+    note: Once<string>;
+    at: Once<Instant>;
+    previous: Once<number>;
+    range: Jsonb<readonly string[]>;
+    seal: Once<string>;
+    key_id: Once<string>;
   };
 
   /** Signed commands of people, written by the API before the workflow hears of them. Append-only. */
-  commands: { tenant: Once<string>; command_id: Once<string>; approval_id: Once<string>; person: Once<string>; body: Jsonb<JsonObject>; signature: Once<string>; key_id: Once<string>; created_at: Time };
+  commands: {
+    tenant: Once<string>;
+    command_id: Once<string>;
+    approval_id: Once<string>;
+    person: Once<string>;
+    body: Jsonb<JsonObject>;
+    signature: Once<string>;
+    key_id: Once<string>;
+    created_at: Time;
+  };
   /** The answer that each command got. Append-only. */
   answers: { tenant: Once<string>; command_id: Once<string>; approval_id: Once<string>; answer: Jsonb<JsonObject>; at: Time };
 
   /** Where each debt stands: messages, tickets, callbacks. A projection. */
   deliveries: {
-    tenant: Once<string>; approval_id: Once<string>; owed_id: Once<string>; kind: Once<string>; target: string;
-    status: string; attempts: number; last_detail: string; next_at: Instant | null; created_at: Time; updated_at: Time;
+    tenant: Once<string>;
+    approval_id: Once<string>;
+    owed_id: Once<string>;
+    kind: Once<string>;
+    target: string;
+    status: string;
+    attempts: number;
+    last_detail: string;
+    next_at: Instant | null;
+    created_at: Time;
+    updated_at: Time;
   };
-  tickets: { tenant: Once<string>; ticket_id: Once<string>; approval_id: Once<string>; owed_id: Once<string>; queue: string; owner: string; title: string; state: string; created_at: Time };
+  tickets: {
+    tenant: Once<string>;
+    ticket_id: Once<string>;
+    approval_id: Once<string>;
+    owed_id: Once<string>;
+    queue: string;
+    owner: string;
+    title: string;
+    state: string;
+    created_at: Time;
+  };
 }

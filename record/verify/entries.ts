@@ -23,7 +23,13 @@ export function byApproval(entries: readonly StoredEntry[]): ReadonlyMap<string,
   return groups;
 }
 
-export function checkEntries(tenant: string, groups: ReadonlyMap<string, readonly StoredEntry[]>, trusted: PublicKeys, raw: RawVerify, findings: Findings): void {
+export function checkEntries(
+  tenant: string,
+  groups: ReadonlyMap<string, readonly StoredEntry[]>,
+  trusted: PublicKeys,
+  raw: RawVerify,
+  findings: Findings,
+): void {
   for (const [approvalId, group] of groups) {
     let before: StoredEntry | null = null;
     for (const entry of group) {
@@ -60,7 +66,8 @@ function checkOrder(approvalId: string, before: StoredEntry | null, entry: Store
     findings.add('entry_repeated', entry, `${named(entry)} is there more than once`);
     return;
   }
-  for (const { at, text } of gaps(last + 1, entry.seq)) findings.add('entry_removed', { approvalId, seq: at }, `Entry ${text} of ${approvalId} was removed: entry ${String(entry.seq)} follows it`);
+  for (const { at, text } of gaps(last + 1, entry.seq))
+    findings.add('entry_removed', { approvalId, seq: at }, `Entry ${text} of ${approvalId} was removed: entry ${String(entry.seq)} follows it`);
   if (entry.seq !== last + 1 || entry.prev === (before?.leaf ?? ZERO_HASH)) return;
   // What was changed is already named; its neighbour is whole.
   if (findings.names(approvalId, entry.seq) || (before && findings.names(approvalId, before.seq))) return;

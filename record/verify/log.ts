@@ -36,7 +36,8 @@ export function checkLog(groups: ReadonlyMap<string, readonly StoredEntry[]>, ro
     const key = entryKey(approvalId, seq);
     const entry = entries.get(key);
     if (!entry) findings.add('entry_removed', at, `Entry ${String(seq)} of ${approvalId} was removed: position ${String(position)} of the log tells of it`);
-    else if (entry.leaf !== row.leaf && sealed && !findings.names(approvalId, seq)) findings.add('entry_changed', at, `Entry ${String(seq)} of ${approvalId} is not the one that position ${String(position)} of the log tells of`);
+    else if (entry.leaf !== row.leaf && sealed && !findings.names(approvalId, seq))
+      findings.add('entry_changed', at, `Entry ${String(seq)} of ${approvalId} is not the one that position ${String(position)} of the log tells of`);
     if (placed.has(key) && sealed) findings.add('log_repeated', at, `${of} tells of an entry that has position ${String(placed.get(key))} already`);
     if (seq < (last.get(approvalId) ?? 0) && sealed) findings.add('log_reordered', at, `${of} comes after a later entry of the same approval`);
     placed.set(key, position);
@@ -46,7 +47,12 @@ export function checkLog(groups: ReadonlyMap<string, readonly StoredEntry[]>, ro
   for (const entry of entries.values()) {
     if (placed.has(entryKey(entry.approvalId, entry.seq))) continue;
     unplaced += 1;
-    if (entry.seq < (last.get(entry.approvalId) ?? 0)) findings.add('log_removed', entry, `Entry ${String(entry.seq)} of ${entry.approvalId} has no place in the log, though a later one has: its row was removed or changed`);
+    if (entry.seq < (last.get(entry.approvalId) ?? 0))
+      findings.add(
+        'log_removed',
+        entry,
+        `Entry ${String(entry.seq)} of ${entry.approvalId} has no place in the log, though a later one has: its row was removed or changed`,
+      );
   }
   return unplaced;
 }
@@ -81,23 +87,44 @@ export function checkCheckpoints(rows: readonly LogRow[], checkpoints: readonly 
     if (size === before) findings.add('checkpoint_repeated', at, `${of} is there more than once`);
     const fault = faultOf(checkpoint, context);
     if (fault !== null) findings.add('checkpoint_changed', at, `${of} was changed or added by someone without the record key: ${fault}`);
-    else if (previous !== before && size !== before) findings.add('checkpoint_removed', { position: previous }, `The checkpoint at size ${String(previous)} was removed: the one at size ${String(size)} follows it`);
-    if (fault === null && size > leaves.length) findings.add('log_removed', { position: leaves.length }, `The log ends or breaks at position ${String(leaves.length)}, but a checkpoint was signed at size ${String(size)}`);
+    else if (previous !== before && size !== before)
+      findings.add(
+        'checkpoint_removed',
+        { position: previous },
+        `The checkpoint at size ${String(previous)} was removed: the one at size ${String(size)} follows it`,
+      );
+    if (fault === null && size > leaves.length)
+      findings.add(
+        'log_removed',
+        { position: leaves.length },
+        `The log ends or breaks at position ${String(leaves.length)}, but a checkpoint was signed at size ${String(size)}`,
+      );
     else if (fault === null) {
       const range = heads(size);
-      if (rootOf(range) !== checkpoint.root || range.roots.join() !== checkpoint.range.join()) findings.add('root_differs', at, `The leaves that were signed at size ${String(size)} are not those of the log: one of the positions ${String(good)} to ${String(size - 1)} or before was changed`);
+      if (rootOf(range) !== checkpoint.root || range.roots.join() !== checkpoint.range.join())
+        findings.add(
+          'root_differs',
+          at,
+          `The leaves that were signed at size ${String(size)} are not those of the log: one of the positions ${String(good)} to ${String(size - 1)} or before was changed`,
+        );
       else good = size;
     }
     before = size;
   }
-  if (rows.length > 0 && before < leaves.length) findings.add('checkpoint_removed', { position: leaves.length }, `The checkpoint at size ${String(leaves.length)} was removed, or positions from ${String(before)} on were added: no checkpoint covers them`);
+  if (rows.length > 0 && before < leaves.length)
+    findings.add(
+      'checkpoint_removed',
+      { position: leaves.length },
+      `The checkpoint at size ${String(leaves.length)} was removed, or positions from ${String(before)} on were added: no checkpoint covers them`,
+    );
   for (const note of witnesses) checkWitness(note, leaves, context);
   return rootOf(extend(EMPTY_RANGE, leaves));
 }
 
 function faultOf(c: CheckpointRow, { tenant, trusted, raw }: Context): string | null {
   if (c.tenant !== tenant) return 'it is of another tenant';
-  if (checkSignature(trusted, c.keyId, 'countersign/checkpoint/v1', checkpointBody(c), c.seal, raw) !== 'valid') return 'its seal is not that of the record key';
+  if (checkSignature(trusted, c.keyId, 'countersign/checkpoint/v1', checkpointBody(c), c.seal, raw) !== 'valid')
+    return 'its seal is not that of the record key';
   const note = readNote(tenant, c.note, trusted, raw);
   if (!note.ok) return `its note does not verify (${note.why})`;
   return note.head.size === c.size && note.head.root === c.root ? null : 'its note tells of another head';
@@ -112,6 +139,12 @@ function checkWitness(text: string, leaves: readonly Hash[], { tenant, trusted, 
   }
   const { size, root } = note.head;
   const at = { position: size };
-  if (size > leaves.length) findings.add('witness_contradicted', at, `The log was cut: a checkpoint kept elsewhere was signed at size ${String(size)}, but only ${String(leaves.length)} positions are left`);
-  else if (rootOf(extend(EMPTY_RANGE, leaves.slice(0, size))) !== root) findings.add('witness_contradicted', at, `The log was rewritten: a checkpoint kept elsewhere tells of other leaves before position ${String(size)}`);
+  if (size > leaves.length)
+    findings.add(
+      'witness_contradicted',
+      at,
+      `The log was cut: a checkpoint kept elsewhere was signed at size ${String(size)}, but only ${String(leaves.length)} positions are left`,
+    );
+  else if (rootOf(extend(EMPTY_RANGE, leaves.slice(0, size))) !== root)
+    findings.add('witness_contradicted', at, `The log was rewritten: a checkpoint kept elsewhere tells of other leaves before position ${String(size)}`);
 }

@@ -42,7 +42,12 @@ export function checkProofs(
       const verdict = verdictOn(entry, group, personal.get(entryKey(approvalId, entry.seq)) ?? [], trusted, raw);
       if (verdict === 'erased') uncheckable += 1;
       if (verdict === 'valid') checked += 1;
-      if (typeof verdict === 'object') findings.add('signature_invalid', entry, `Entry ${String(entry.seq)} of ${approvalId} (${entry.type}) does not bear the signature of the person it names: ${verdict.why}`);
+      if (typeof verdict === 'object')
+        findings.add(
+          'signature_invalid',
+          entry,
+          `Entry ${String(entry.seq)} of ${approvalId} (${entry.type}) does not bear the signature of the person it names: ${verdict.why}`,
+        );
     }
   }
   return { checked, uncheckable };
@@ -61,7 +66,18 @@ function verdictOn(entry: StoredEntry, group: readonly StoredEntry[], personal: 
   if (kind.words !== null && !personal.some((p) => p.name === kind.words)) return 'erased';
   const { commandId, packetDigest, signedInAt, issuedAt, expiresAt, signature, keyId } = proof;
   const move = kind.words === null ? { type: kind.move } : { type: kind.move, [kind.words]: fields[kind.words] ?? null };
-  const body = { v: 1, tenant: entry.tenant, approvalId: entry.approvalId, commandId, person: fields['by'], move, packetDigest, signedInAt, issuedAt, expiresAt };
+  const body = {
+    v: 1,
+    tenant: entry.tenant,
+    approvalId: entry.approvalId,
+    commandId,
+    person: fields['by'],
+    move,
+    packetDigest,
+    signedInAt,
+    issuedAt,
+    expiresAt,
+  };
   if (typeof signature !== 'string' || typeof keyId !== 'string' || Object.values(body).includes(undefined)) return { why: 'its proof is not whole' };
   const verdict = checkSignature(trusted, keyId, 'countersign/command/v1', body as JsonObject, signature, raw);
   if (verdict === 'valid') return 'valid';

@@ -19,7 +19,8 @@ const valueOf = (group: readonly StoredEntry[], type: string, name: string): unk
 export function checkRequests(groups: ReadonlyMap<string, readonly StoredEntry[]>, requests: readonly RequestDigests[], findings: Findings): void {
   const known = new Map(requests.map((r) => [r.approvalId, r]));
   for (const [approvalId, group] of groups) {
-    if (group.some((e) => e.type === 'requested') && !known.has(approvalId)) findings.add('request_removed', { approvalId }, `The request of ${approvalId} was removed: its record tells of one`);
+    if (group.some((e) => e.type === 'requested') && !known.has(approvalId))
+      findings.add('request_removed', { approvalId }, `The request of ${approvalId} was removed: its record tells of one`);
   }
   for (const request of requests) {
     const { approvalId, kept, found } = request;
@@ -36,6 +37,7 @@ export function checkRequests(groups: ReadonlyMap<string, readonly StoredEntry[]
       [found.plan !== told('routed', 'planDigest'), 'plan'],
       [[kept.packet, found.packet].some((d) => d !== told('routed', 'packetDigest')), 'packet'],
     ].flatMap(([differing, what]) => (differing === true ? [String(what)] : []));
-    if (differs.length > 0) findings.add('request_changed', { approvalId }, `The request of ${approvalId} was changed (${differs.join(', ')}): it is not what its record commits to`);
+    if (differs.length > 0)
+      findings.add('request_changed', { approvalId }, `The request of ${approvalId} was changed (${differs.join(', ')}): it is not what its record commits to`);
   }
 }

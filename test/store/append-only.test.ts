@@ -15,26 +15,41 @@ jest.setTimeout(120_000);
 /** Every append-only table has at least one row, so that a row trigger has something to refuse. */
 async function fill(db: Db): Promise<void> {
   await writeRecord(db, store.keys, 'acme', 5);
-  await db.insertInto('commands').values({ tenant: 'acme', command_id: 'c', approval_id: 'approval-0', person: 'p', body: '{}', signature: 's', key_id: 'k', created_at: AT }).execute();
+  await db
+    .insertInto('commands')
+    .values({ tenant: 'acme', command_id: 'c', approval_id: 'approval-0', person: 'p', body: '{}', signature: 's', key_id: 'k', created_at: AT })
+    .execute();
   await db.insertInto('answers').values({ tenant: 'acme', command_id: 'c', approval_id: 'approval-0', answer: '{}', at: AT }).execute();
 }
 
 const CHANGES = ['update', 'delete', 'truncate'] as const;
 const statement = (table: string, change: (typeof CHANGES)[number]) =>
-  ({ update: sql`update ${sql.table(table)} set tenant = tenant`, delete: sql`delete from ${sql.table(table)}`, truncate: sql`truncate ${sql.table(table)}` })[change];
+  ({ update: sql`update ${sql.table(table)} set tenant = tenant`, delete: sql`delete from ${sql.table(table)}`, truncate: sql`truncate ${sql.table(table)}` })[
+    change
+  ];
 
 beforeAll(() => fill(store.db));
 
 describe.each([...APPEND_ONLY])('the table %s', (table) => {
   test.each(CHANGES)('refuses %s to the application by privilege', async (change) => {
-    const refusal: unknown = await statement(table, change).execute(store.db).then(() => null, (error: unknown) => error);
+    const refusal: unknown = await statement(table, change)
+      .execute(store.db)
+      .then(
+        () => null,
+        (error: unknown) => error,
+      );
     expect(isPrivilegeViolation(refusal)).toBe(true);
   });
 
   test.each(CHANGES)('refuses %s to its owner by trigger, and says why', async (change) => {
     const rows = async () => (await sql<{ n: number }>`select count(*) as n from ${sql.table(table)}`.execute(store.adminDb)).rows[0]?.n ?? 0;
     const before = await rows();
-    const refusal: unknown = await statement(table, change).execute(store.adminDb).then(() => null, (error: unknown) => error);
+    const refusal: unknown = await statement(table, change)
+      .execute(store.adminDb)
+      .then(
+        () => null,
+        (error: unknown) => error,
+      );
     expect(isAppendOnlyViolation(refusal)).toBe(true);
     expect(String(refusal)).toContain(`The table ${table} is append-only: ${change} is refused`);
     expect([before > 0, await rows()]).toEqual([true, before]);
@@ -42,25 +57,47 @@ describe.each([...APPEND_ONLY])('the table %s', (table) => {
 });
 
 test('every table is known to be either append-only or a projection', async () => {
-  const { rows } = await sql<{ name: string }>`select tablename as name from pg_tables where schemaname = 'public' and tablename not like 'kysely%' order by 1`.execute(store.adminDb);
+  const { rows } = await sql<{
+    name: string;
+  }>`select tablename as name from pg_tables where schemaname = 'public' and tablename not like 'kysely%' order by 1`.execute(store.adminDb);
   expect(rows.map((r) => r.name)).toEqual([...APPEND_ONLY, ...MUTABLE].sort());
 });
 
 test('the application may not make, alter or drop anything, nor switch triggers off', async () => {
-  for (const ddl of ['create table mine (x int)', 'alter table entries disable trigger all', 'drop table log', 'drop trigger entries_append_only on entries', `set session_replication_role = 'replica'`, 'set role countersign_eraser']) {
-    const refusal: unknown = await sql.raw(ddl).execute(store.db).then(() => null, (error: unknown) => error);
+  for (const ddl of [
+    'create table mine (x int)',
+    'alter table entries disable trigger all',
+    'drop table log',
+    'drop trigger entries_append_only on entries',
+    `set session_replication_role = 'replica'`,
+    'set role countersign_eraser',
+  ]) {
+    const refusal: unknown = await sql
+      .raw(ddl)
+      .execute(store.db)
+      .then(
+        () => null,
+        (error: unknown) => error,
+      );
     expect([ddl, isPrivilegeViolation(refusal)]).toEqual([ddl, true]);
   }
 });
 
 test('personal fields can be erased by the eraser alone, and the record stays provable', async () => {
-  await expect(sql`delete from entry_personal where approval_id = 'approval-0'`.execute(store.adminDb)).rejects.toThrow('erased by deleting their rows as role countersign_eraser');
+  await expect(sql`delete from entry_personal where approval_id = 'approval-0'`.execute(store.adminDb)).rejects.toThrow(
+    'erased by deleting their rows as role countersign_eraser',
+  );
   const before = await exportTenant(store.db, 'acme');
   await store.adminDb.transaction().execute(async (trx) => {
     await sql`set local role countersign_eraser`.execute(trx);
     await sql`delete from entry_personal where approval_id = 'approval-0'`.execute(trx);
   });
-  const report = await verifyStore(store.db, store.keys.trusted, 'acme', before.checkpoints.map((c) => c.note));
+  const report = await verifyStore(
+    store.db,
+    store.keys.trusted,
+    'acme',
+    before.checkpoints.map((c) => c.note),
+  );
   const gone = before.personal.filter((p) => p.approvalId === 'approval-0').length;
   expect(report).toMatchObject({ ok: true, erased: gone, signatures: { uncheckable: 1 } });
   const timeline = await readTimeline(store.db, 'acme', 'approval-0');
@@ -68,11 +105,22 @@ test('personal fields can be erased by the eraser alone, and the record stays pr
 });
 
 test('the eraser may erase and nothing else', async () => {
-  for (const change of [sql`update entry_personal set value = '1'`, sql`delete from entries`, sql`select * from requests`, sql`insert into entry_personal values ('a', 'b', 1, 'c', 'd', '1')`]) {
-    const refusal: unknown = await store.adminDb.transaction().execute(async (trx) => {
-      await sql`set local role countersign_eraser`.execute(trx);
-      await change.execute(trx);
-    }).then(() => null, (error: unknown) => error);
+  for (const change of [
+    sql`update entry_personal set value = '1'`,
+    sql`delete from entries`,
+    sql`select * from requests`,
+    sql`insert into entry_personal values ('a', 'b', 1, 'c', 'd', '1')`,
+  ]) {
+    const refusal: unknown = await store.adminDb
+      .transaction()
+      .execute(async (trx) => {
+        await sql`set local role countersign_eraser`.execute(trx);
+        await change.execute(trx);
+      })
+      .then(
+        () => null,
+        (error: unknown) => error,
+      );
     expect(isPrivilegeViolation(refusal) || isAppendOnlyViolation(refusal)).toBe(true);
   }
 });
@@ -106,7 +154,10 @@ describe('migrating', () => {
 
   test('one role for owner and application is refused, and so is a store that does not answer', async () => {
     await expect(migrate(store.adminUrl, roleOf(store.adminUrl))).rejects.toMatchObject({ code: 'bad_role' });
-    await expect(migrate('postgresql://a:b@127.0.0.1:1/none', { role: 'x' })).rejects.toMatchObject({ code: 'store_unreachable', message: expect.stringContaining('127.0.0.1:1/none') });
+    await expect(migrate('postgresql://a:b@127.0.0.1:1/none', { role: 'x' })).rejects.toMatchObject({
+      code: 'store_unreachable',
+      message: expect.stringContaining('127.0.0.1:1/none'),
+    });
     const client = new Client({ connectionString: store.appUrl });
     await client.connect();
     await client.end();

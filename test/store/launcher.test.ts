@@ -57,7 +57,10 @@ interface Holder {
 }
 
 async function hold(): Promise<Holder> {
-  const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, '../support/store-holder.ts'), dir], { stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+  const child = spawn(process.execPath, ['--import', 'tsx', join(__dirname, '../support/store-holder.ts'), dir], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+    detached: true,
+  });
   const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
   const line = async (): Promise<string> => ((await lines.next()) as { value: string | undefined }).value ?? 'the holder has ended';
   const said = JSON.parse(await line()) as { adminUrl: string; pid: number };
@@ -69,8 +72,15 @@ test('a new directory becomes a store of PostgreSQL 18 that flushes to disk, who
   const said: string[] = [];
   const store = await start({ onProgress: (line) => said.push(line) });
   expect(said).toEqual(['Preparing the store (once, a few seconds)']);
-  expect(await query(store.adminUrl, `select current_setting('server_version_num')::int / 10000 as version, current_setting('fsync') as fsync, current_setting('TimeZone') as zone`)).toEqual([{ version: 18, fsync: 'on', zone: 'UTC' }]);
-  expect(await query(store.appUrl, 'select current_user as who, current_database() as db, (select rolsuper from pg_roles where rolname = current_user) as super')).toEqual([{ who: 'countersign_app', db: 'countersign', super: false }]);
+  expect(
+    await query(
+      store.adminUrl,
+      `select current_setting('server_version_num')::int / 10000 as version, current_setting('fsync') as fsync, current_setting('TimeZone') as zone`,
+    ),
+  ).toEqual([{ version: 18, fsync: 'on', zone: 'UTC' }]);
+  expect(
+    await query(store.appUrl, 'select current_user as who, current_database() as db, (select rolsuper from pg_roles where rolname = current_user) as super'),
+  ).toEqual([{ who: 'countersign_app', db: 'countersign', super: false }]);
   expect(statSync(join(store.dir, 'passwords.json')).mode & 0o777).toBe(0o600);
   const wrong = new URL(store.appUrl);
   wrong.password = 'guess';
@@ -141,14 +151,21 @@ test('a second process is told who runs it, and nothing is disturbed', async () 
 test('of many that start at once after a crash, one has it', async () => {
   writeFileSync(join(dir, 'owner.json'), JSON.stringify({ pid: 2 ** 22 + 1, startedAt: '1' }));
   const outcomes = await Promise.allSettled([start(), start(), start()]);
-  expect(outcomes.map((o) => (o.status === 'fulfilled' ? 'has it' : (o.reason as { code: string }).code)).sort()).toEqual(['has it', 'store_in_use', 'store_in_use']);
+  expect(outcomes.map((o) => (o.status === 'fulfilled' ? 'has it' : (o.reason as { code: string }).code)).sort()).toEqual([
+    'has it',
+    'store_in_use',
+    'store_in_use',
+  ]);
 });
 
 test('a port in use is said in a sentence', async () => {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
   const { port } = server.address() as AddressInfo;
-  await expect(start({ port })).rejects.toMatchObject({ code: 'store_port_in_use', message: `Port ${String(port)}, which the store should use, is in use; stop what uses it, or give another port` });
+  await expect(start({ port })).rejects.toMatchObject({
+    code: 'store_port_in_use',
+    message: `Port ${String(port)}, which the store should use, is in use; stop what uses it, or give another port`,
+  });
   server.close();
   const store = await start({ port });
   expect(new URL(store.appUrl).port).toBe(String(port));

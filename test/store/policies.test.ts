@@ -22,12 +22,18 @@ describe('publishing', () => {
     expect(await activePolicy(store.db, 'acme')).toEqual({ ...policy('p1'), publishedAt: at, publishedBy: 'maria' });
     expect((await policyByHash(store.db, 'acme', 'p2'))?.files).toEqual(policy('p2').files);
     const timeline = await readTimeline(store.db, 'acme', ADMIN_APPROVAL);
-    expect(timeline.map((e) => [e.type, e.fields['hash'], e.fields['context.replaces']])).toEqual([['policy_published', 'p1', null], ['policy_published', 'p2', 'p1'], ['policy_published', 'p1', 'p2']]);
+    expect(timeline.map((e) => [e.type, e.fields['hash'], e.fields['context.replaces']])).toEqual([
+      ['policy_published', 'p1', null],
+      ['policy_published', 'p2', 'p1'],
+      ['policy_published', 'p1', 'p2'],
+    ]);
   });
 
   test('publications at once come one after the other', async () => {
     const hashes = ['a', 'b', 'c', 'd', 'e', 'f'];
-    await Promise.all(hashes.flatMap((hash) => [publishPolicy(store.db, policy(hash), meta('busy')), publishDirectory(store.db, { hash, text: hash }, meta('busy'))]));
+    await Promise.all(
+      hashes.flatMap((hash) => [publishPolicy(store.db, policy(hash), meta('busy')), publishDirectory(store.db, { hash, text: hash }, meta('busy'))]),
+    );
     const timeline = await readTimeline(store.db, 'busy', ADMIN_APPROVAL);
     expect(timeline.map((e) => e.seq)).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
     const last = (type: string) => timeline.findLast((e) => e.type === type)?.fields['hash'];

@@ -14,7 +14,8 @@ const nudge = (why: string) => ({ event: { type: 'engine', what: 'nudged', why }
 
 async function write(tenant: string, approvalId: string, times: number): Promise<void> {
   let head: Head = NO_HEAD;
-  for (let n = 0; n < times; n += 1) ({ head } = await append(store.db, { tenant, approvalId, head, at: AT, items: [nudge(String(n))], context: {}, record: store.keys.record }));
+  for (let n = 0; n < times; n += 1)
+    ({ head } = await append(store.db, { tenant, approvalId, head, at: AT, items: [nudge(String(n))], context: {}, record: store.keys.record }));
 }
 
 test('sequencers and writers at once give one order without gaps, each approval in its own', async () => {
@@ -40,15 +41,36 @@ test('each tenant has an order of its own', async () => {
   await write('one', 'a', 2);
   await write('two', 'a', 3);
   const done = await sequence(store.db, store.keys, AT);
-  expect(done.filter(({ tenant }) => ['one', 'two'].includes(tenant))).toEqual([{ tenant: 'one', added: 2, size: 2, refused: [] }, { tenant: 'two', added: 3, size: 3, refused: [] }]);
+  expect(done.filter(({ tenant }) => ['one', 'two'].includes(tenant))).toEqual([
+    { tenant: 'one', added: 2, size: 2, refused: [] },
+    { tenant: 'two', added: 3, size: 3, refused: [] },
+  ]);
 });
 
 test('an entry that bears no valid seal gets no place, and the others go on', async () => {
   const thief = generateKeys().record;
-  const { entry: e } = makeEntry({ tenant: 'thief', approvalId: 'forged', head: NO_HEAD, at: AT, event: nudge('forged').event, commandId: null, context: {} }, thief, (n) => new Uint8Array(n));
-  await store.db.insertInto('entries').values({
-    tenant: 'thief', approval_id: 'forged', seq: 1, type: e.type, at: AT, command_id: null, fields: JSON.stringify(e.fields), personal: '{}', prev: e.prev, leaf: e.leaf, seal: e.seal, key_id: e.keyId,
-  }).execute();
+  const { entry: e } = makeEntry(
+    { tenant: 'thief', approvalId: 'forged', head: NO_HEAD, at: AT, event: nudge('forged').event, commandId: null, context: {} },
+    thief,
+    (n) => new Uint8Array(n),
+  );
+  await store.db
+    .insertInto('entries')
+    .values({
+      tenant: 'thief',
+      approval_id: 'forged',
+      seq: 1,
+      type: e.type,
+      at: AT,
+      command_id: null,
+      fields: JSON.stringify(e.fields),
+      personal: '{}',
+      prev: e.prev,
+      leaf: e.leaf,
+      seal: e.seal,
+      key_id: e.keyId,
+    })
+    .execute();
   await write('thief', 'honest', 3);
   const [done] = await sequence(store.db, store.keys, AT, 'thief');
   expect(done).toMatchObject({ added: 3, size: 3, refused: [{ approvalId: 'forged', seq: 1, why: expect.stringContaining('not trusted') }] });

@@ -81,7 +81,11 @@ const changedEntry = (row: number, column: number): Attempt => {
   // The last of a publication that has no place yet has no witness inside the database; those that have are as good as any.
   const e = one(whole.entries, row);
   const change = one(ENTRY_CHANGES, column);
-  return { what: `entry ${e.approvalId}/${String(e.seq)} changed (${String(column % ENTRY_CHANGES.length)})`, tamper: (trx) => sql`update entries set ${change} where ${whereEntry(e)}`.execute(trx), names: entryAt(e) };
+  return {
+    what: `entry ${e.approvalId}/${String(e.seq)} changed (${String(column % ENTRY_CHANGES.length)})`,
+    tamper: (trx) => sql`update entries set ${change} where ${whereEntry(e)}`.execute(trx),
+    names: entryAt(e),
+  };
 };
 
 /** The change is made to look right everywhere a hash alone can make it so. */
@@ -118,15 +122,32 @@ const addedEntry = (row: number, fresh: boolean, seal: 'thief' | 'copied'): Atte
   const last = whole.entries.filter((e) => e.approvalId === one(whole.entries, row).approvalId).at(-1) ?? one(whole.entries, row);
   const approvalId = fresh ? 'approval-never' : last.approvalId;
   const head = fresh ? { seq: 0, hash: '0'.repeat(64) } : { seq: last.seq, hash: last.leaf };
-  const { entry } = makeEntry({ tenant: TENANT, approvalId, head, at: AT, event: { type: 'engine', what: 'nudged', why: 'forged' }, commandId: null, context: {} }, thief, (n) => new Uint8Array(n));
+  const { entry } = makeEntry(
+    { tenant: TENANT, approvalId, head, at: AT, event: { type: 'engine', what: 'nudged', why: 'forged' }, commandId: null, context: {} },
+    thief,
+    (n) => new Uint8Array(n),
+  );
   const [sealText, keyId] = seal === 'thief' ? [entry.seal, entry.keyId] : [last.seal, last.keyId];
   return {
     what: `entry added to ${approvalId} with a ${seal} seal`,
     tamper: (trx) =>
-      trx.insertInto('entries').values({
-        tenant: TENANT, approval_id: approvalId, seq: entry.seq, type: entry.type, at: entry.at, command_id: null, fields: JSON.stringify(entry.fields),
-        personal: '{}', prev: entry.prev, leaf: entry.leaf, seal: sealText, key_id: keyId,
-      }).execute(),
+      trx
+        .insertInto('entries')
+        .values({
+          tenant: TENANT,
+          approval_id: approvalId,
+          seq: entry.seq,
+          type: entry.type,
+          at: entry.at,
+          command_id: null,
+          fields: JSON.stringify(entry.fields),
+          personal: '{}',
+          prev: entry.prev,
+          leaf: entry.leaf,
+          seal: sealText,
+          key_id: keyId,
+        })
+        .execute(),
     names: entryAt(entry),
   };
 };
@@ -160,24 +181,47 @@ const changedPersonal = (row: number, column: number): Attempt => {
 
 const addedPersonal = (row: number): Attempt => {
   const e = one(whole.entries, row);
-  return { what: `personal field added to ${e.approvalId}/${String(e.seq)}`, tamper: (trx) => trx.insertInto('entry_personal').values({ tenant: TENANT, approval_id: e.approvalId, seq: e.seq, name: 'planted', salt: 's', value: '1' }).execute(), names: entryAt(e) };
+  return {
+    what: `personal field added to ${e.approvalId}/${String(e.seq)}`,
+    tamper: (trx) =>
+      trx.insertInto('entry_personal').values({ tenant: TENANT, approval_id: e.approvalId, seq: e.seq, name: 'planted', salt: 's', value: '1' }).execute(),
+    names: entryAt(e),
+  };
 };
 
-const LOG_CHANGES = [sql`leaf = md5(leaf) || md5(seal)`, sql`seq = seq + 500`, sql`approval_id = approval_id || 'x'`, sql`seal = reverse(seal)`, sql`key_id = 'x'`, sql`tenant = 'other'`];
+const LOG_CHANGES = [
+  sql`leaf = md5(leaf) || md5(seal)`,
+  sql`seq = seq + 500`,
+  sql`approval_id = approval_id || 'x'`,
+  sql`seal = reverse(seal)`,
+  sql`key_id = 'x'`,
+  sql`tenant = 'other'`,
+];
 
 const changedLog = (row: number, column: number): Attempt => {
   const l = one(whole.log, row);
-  return { what: `position ${String(l.position)} changed (${String(column % LOG_CHANGES.length)})`, tamper: (trx) => sql`update log set ${one(LOG_CHANGES, column)} where tenant = ${TENANT} and position = ${l.position}`.execute(trx), names: positionAt(l.position) };
+  return {
+    what: `position ${String(l.position)} changed (${String(column % LOG_CHANGES.length)})`,
+    tamper: (trx) => sql`update log set ${one(LOG_CHANGES, column)} where tenant = ${TENANT} and position = ${l.position}`.execute(trx),
+    names: positionAt(l.position),
+  };
 };
 
 const removedLog = (row: number): Attempt => {
   const l = one(whole.log, row);
-  return { what: `position ${String(l.position)} removed`, tamper: (trx) => sql`delete from log where tenant = ${TENANT} and position = ${l.position}`.execute(trx), names: positionAt(l.position) };
+  return {
+    what: `position ${String(l.position)} removed`,
+    tamper: (trx) => sql`delete from log where tenant = ${TENANT} and position = ${l.position}`.execute(trx),
+    names: positionAt(l.position),
+  };
 };
 
 const swappedLog = (row: number, other: number): Attempt => {
   const a = one(whole.log, row);
-  const b = one(whole.log.filter((l) => l !== a), other);
+  const b = one(
+    whole.log.filter((l) => l !== a),
+    other,
+  );
   return {
     what: `positions ${String(a.position)} and ${String(b.position)} change places`,
     tamper: async (trx) => {
@@ -191,45 +235,80 @@ const swappedLog = (row: number, other: number): Attempt => {
 
 const addedLog = (row: number): Attempt => {
   const placed = new Set(whole.log.map((l) => `${l.approvalId}/${String(l.seq)}`));
-  const e = one(whole.entries.filter((x) => !placed.has(`${x.approvalId}/${String(x.seq)}`)), row);
+  const e = one(
+    whole.entries.filter((x) => !placed.has(`${x.approvalId}/${String(x.seq)}`)),
+    row,
+  );
   const l = sealLogRow({ tenant: TENANT, position: whole.log.length, approvalId: e.approvalId, seq: e.seq, leaf: e.leaf }, thief);
   return {
     what: `position ${String(l.position)} added`,
-    tamper: (trx) => trx.insertInto('log').values({ tenant: TENANT, position: l.position, approval_id: l.approvalId, seq: l.seq, leaf: l.leaf, seal: l.seal, key_id: l.keyId }).execute(),
+    tamper: (trx) =>
+      trx
+        .insertInto('log')
+        .values({ tenant: TENANT, position: l.position, approval_id: l.approvalId, seq: l.seq, leaf: l.leaf, seal: l.seal, key_id: l.keyId })
+        .execute(),
     names: positionAt(l.position),
   };
 };
 
 const CHECKPOINT_CHANGES = [
-  sql`root = md5(root) || md5(seal)`, sql`note = replace(note, 'countersign', 'countersagn')`, sql`at = at + interval '1 day'`, sql`previous = previous + 1`,
-  sql`range = range || '["00"]'`, sql`seal = reverse(seal)`, sql`key_id = 'x'`,
+  sql`root = md5(root) || md5(seal)`,
+  sql`note = replace(note, 'countersign', 'countersagn')`,
+  sql`at = at + interval '1 day'`,
+  sql`previous = previous + 1`,
+  sql`range = range || '["00"]'`,
+  sql`seal = reverse(seal)`,
+  sql`key_id = 'x'`,
 ];
 
 const changedCheckpoint = (row: number, column: number): Attempt => {
   const c = one(whole.checkpoints, row);
-  return { what: `checkpoint ${String(c.size)} changed (${String(column % CHECKPOINT_CHANGES.length)})`, tamper: (trx) => sql`update checkpoints set ${one(CHECKPOINT_CHANGES, column)} where tenant = ${TENANT} and size = ${c.size}`.execute(trx), names: positionAt(c.size) };
+  return {
+    what: `checkpoint ${String(c.size)} changed (${String(column % CHECKPOINT_CHANGES.length)})`,
+    tamper: (trx) => sql`update checkpoints set ${one(CHECKPOINT_CHANGES, column)} where tenant = ${TENANT} and size = ${c.size}`.execute(trx),
+    names: positionAt(c.size),
+  };
 };
 
 const removedCheckpoint = (row: number): Attempt => {
   const c = one(whole.checkpoints, row);
-  return { what: `checkpoint ${String(c.size)} removed`, tamper: (trx) => sql`delete from checkpoints where tenant = ${TENANT} and size = ${c.size}`.execute(trx), names: positionAt(c.size) };
+  return {
+    what: `checkpoint ${String(c.size)} removed`,
+    tamper: (trx) => sql`delete from checkpoints where tenant = ${TENANT} and size = ${c.size}`.execute(trx),
+    names: positionAt(c.size),
+  };
 };
 
 const addedCheckpoint = (row: number): Attempt => {
-  const l = one(whole.log.filter(({ position }) => !whole.checkpoints.some((c) => c.size === position + 1)), row);
+  const l = one(
+    whole.log.filter(({ position }) => !whole.checkpoints.some((c) => c.size === position + 1)),
+    row,
+  );
   const size = l.position + 1;
   const head = { size, root: l.leaf };
   const c = sealCheckpoint({ tenant: TENANT, ...head, note: makeNote(TENANT, head, thief), at: AT, previous: 0, range: [] }, thief);
   return {
     what: `checkpoint ${String(size)} added`,
-    tamper: (trx) => trx.insertInto('checkpoints').values({ tenant: TENANT, size, root: c.root, note: c.note, at: AT, previous: 0, range: '[]', seal: c.seal, key_id: c.keyId }).execute(),
+    tamper: (trx) =>
+      trx
+        .insertInto('checkpoints')
+        .values({ tenant: TENANT, size, root: c.root, note: c.note, at: AT, previous: 0, range: '[]', seal: c.seal, key_id: c.keyId })
+        .execute(),
     names: positionAt(size),
   };
 };
 
 const REQUEST_CHANGES = [
-  sql`body = jsonb_set(body, '{action,n}', '1000000')`, sql`body = body || '{"added": true}'`, sql`plan = plan || '{"tier": "none"}'`, sql`packet = '{}'`, sql`agent = 'another'`,
-  sql`body_digest = reverse(body_digest)`, sql`packet_digest = reverse(packet_digest)`, sql`action_digest = reverse(action_digest)`, sql`approval_id = approval_id || 'x'`, sql`tenant = 'other'`,
+  sql`body = jsonb_set(body, '{action,n}', '1000000')`,
+  sql`body = body || '{"added": true}'`,
+  sql`plan = plan || '{"tier": "none"}'`,
+  sql`packet = '{}'`,
+  sql`agent = 'another'`,
+  sql`body_digest = reverse(body_digest)`,
+  sql`packet_digest = reverse(packet_digest)`,
+  sql`action_digest = reverse(action_digest)`,
+  sql`approval_id = approval_id || 'x'`,
+  sql`tenant = 'other'`,
 ];
 
 const changedRequest = (row: number, column: number): Attempt => {
@@ -243,19 +322,43 @@ const changedRequest = (row: number, column: number): Attempt => {
 
 const removedRequest = (row: number): Attempt => {
   const { approvalId } = one(whole.requests, row);
-  return { what: `request of ${approvalId} removed`, tamper: (trx) => sql`delete from requests where tenant = ${TENANT} and approval_id = ${approvalId}`.execute(trx), names: (f) => f.code === 'request_removed' && f.approvalId === approvalId };
+  return {
+    what: `request of ${approvalId} removed`,
+    tamper: (trx) => sql`delete from requests where tenant = ${TENANT} and approval_id = ${approvalId}`.execute(trx),
+    names: (f) => f.code === 'request_removed' && f.approvalId === approvalId,
+  };
 };
 
 const addedRequest = (): Attempt => ({
   what: 'request added',
-  tamper: (trx) => sql`insert into requests select tenant, 'never', agent, 'never', body_digest, body, plan, packet, packet_digest, action_digest, created_at from requests limit 1`.execute(trx),
+  tamper: (trx) =>
+    sql`insert into requests select tenant, 'never', agent, 'never', body_digest, body, plan, packet, packet_digest, action_digest, created_at from requests limit 1`.execute(
+      trx,
+    ),
   names: (f) => f.code === 'request_added' && f.approvalId === 'never',
 });
 
 const KINDS: readonly ((row: number, other: number) => Attempt)[] = [
-  changedEntry, changedEntry, changedEntry, rewrittenEntry, (row) => removedEntry(row, false), (row) => removedEntry(row, true),
-  (row, other) => addedEntry(row, other % 2 === 0, other % 3 === 0 ? 'thief' : 'copied'), swappedEntries,
-  changedPersonal, addedPersonal, changedLog, removedLog, swappedLog, addedLog, changedCheckpoint, removedCheckpoint, addedCheckpoint, changedRequest, removedRequest, addedRequest,
+  changedEntry,
+  changedEntry,
+  changedEntry,
+  rewrittenEntry,
+  (row) => removedEntry(row, false),
+  (row) => removedEntry(row, true),
+  (row, other) => addedEntry(row, other % 2 === 0, other % 3 === 0 ? 'thief' : 'copied'),
+  swappedEntries,
+  changedPersonal,
+  addedPersonal,
+  changedLog,
+  removedLog,
+  swappedLog,
+  addedLog,
+  changedCheckpoint,
+  removedCheckpoint,
+  addedCheckpoint,
+  changedRequest,
+  removedRequest,
+  addedRequest,
 ];
 
 test('the record, left alone, is found whole', async () => {
@@ -269,7 +372,10 @@ test('the record, left alone, is found whole', async () => {
 test('every column of every table is covered by some change', async () => {
   const uncovered: string[] = [];
   const attempts = [
-    ...ENTRY_CHANGES.map((_, n) => changedEntry(7, n)), ...PERSONAL_CHANGES.map((_, n) => changedPersonal(3, n)), ...LOG_CHANGES.map((_, n) => changedLog(5, n)), ...CHECKPOINT_CHANGES.map((_, n) => changedCheckpoint(2, n)),
+    ...ENTRY_CHANGES.map((_, n) => changedEntry(7, n)),
+    ...PERSONAL_CHANGES.map((_, n) => changedPersonal(3, n)),
+    ...LOG_CHANGES.map((_, n) => changedLog(5, n)),
+    ...CHECKPOINT_CHANGES.map((_, n) => changedCheckpoint(2, n)),
     ...REQUEST_CHANGES.map((_, n) => changedRequest(2, n)),
   ];
   for (const { what, tamper, names } of attempts) if (!(await afterTampering(tamper)).some(names)) uncovered.push(what);
@@ -295,7 +401,9 @@ test('a log cut at its end with its checkpoints is told by a checkpoint that som
   expect(verifyRecord(cut, store.keys.trusted).ok).toBe(true);
   expect(verifyRecord(cut, store.keys.trusted, { witnesses: [kept.note] }).findings).toMatchObject([{ code: 'witness_contradicted', position: kept.size }]);
   expect(verifyRecord(whole, store.keys.trusted, { witnesses: whole.checkpoints.map((c) => c.note) }).ok).toBe(true);
-  expect(verifyRecord(whole, store.keys.trusted, { witnesses: [makeNote(TENANT, { size: before.size, root: flip(before.root) }, store.keys.record)] }).ok).toBe(false);
+  expect(verifyRecord(whole, store.keys.trusted, { witnesses: [makeNote(TENANT, { size: before.size, root: flip(before.root) }, store.keys.record)] }).ok).toBe(
+    false,
+  );
 });
 
 test('with other keys nothing is believed', () => {

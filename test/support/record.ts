@@ -19,19 +19,47 @@ const LATER = '2026-11-21T10:00:00.000Z';
 const body = (n: number): JsonObject => ({ action: { type: 'refund.issue', n }, reason: 'double charge' });
 
 const requested = (n: number): ApprovalEvent => ({
-  type: 'requested', agent: 'invoices', run: `run-${String(n)}`, actionType: 'refund.issue', system: 'billing', summary: `Refund Ada #${String(n)}`, reason: 'double charge — ünïcode 🙂',
-  onBehalfOf: null, customer: 'ada@example.org', caseId: `case-${String(n)}`, actionDigest: digest(body(n)['action'] ?? null), requestDigest: digest(body(n)), evidence: ['invoice'],
+  type: 'requested',
+  agent: 'invoices',
+  run: `run-${String(n)}`,
+  actionType: 'refund.issue',
+  system: 'billing',
+  summary: `Refund Ada #${String(n)}`,
+  reason: 'double charge — ünïcode 🙂',
+  onBehalfOf: null,
+  customer: 'ada@example.org',
+  caseId: `case-${String(n)}`,
+  actionDigest: digest(body(n)['action'] ?? null),
+  requestDigest: digest(body(n)),
+  evidence: ['invoice'],
 });
 
 const routed = (n: number): ApprovalEvent => ({
-  type: 'routed', policy: { name: 'finance', version: '1', hash: 'p1' }, rows: [{ id: 'refund', why: 'amount > usd(250)' }], effect: 'approval', tier: 'strong', lane: 'finance', owner: 'finance_manager',
-  signOffs: ['1'], planDigest: digest({ plan: n }), packetDigest: digest({ packet: n }), meanwhile: 'hold_send',
+  type: 'routed',
+  policy: { name: 'finance', version: '1', hash: 'p1' },
+  rows: [{ id: 'refund', why: 'amount > usd(250)' }],
+  effect: 'approval',
+  tier: 'strong',
+  lane: 'finance',
+  owner: 'finance_manager',
+  signOffs: ['1'],
+  planDigest: digest({ plan: n }),
+  packetDigest: digest({ packet: n }),
+  meanwhile: 'hold_send',
 });
 
 export function proofFor(keys: Keys, tenant: string, approvalId: string, person: string, move: Move, commandId: string) {
   const body: CommandBody = { v: 1, tenant, approvalId, commandId, person, move, packetDigest: 'c'.repeat(64), signedInAt: AT, issuedAt: AT, expiresAt: LATER };
   const { packetDigest, signedInAt, issuedAt, expiresAt } = body;
-  return { commandId, packetDigest, signedInAt, issuedAt, expiresAt, signature: sign(keys.command, 'countersign/command/v1', body as unknown as JsonObject), keyId: keys.command.keyId };
+  return {
+    commandId,
+    packetDigest,
+    signedInAt,
+    issuedAt,
+    expiresAt,
+    signature: sign(keys.command, 'countersign/command/v1', body as unknown as JsonObject),
+    keyId: keys.command.keyId,
+  };
 }
 
 type Item = { readonly event: ApprovalEvent; readonly commandId: string | null };
@@ -47,7 +75,12 @@ function commits(keys: Keys, tenant: string, approvalId: string, n: number): rea
   const give = { ...proofFor(keys, tenant, approvalId, 'maria', { type: 'hand_back', instructions: 'send half' }, `back-${approvalId}`) };
   const who = { by: 'maria', role: 'finance_manager' } as const;
   const decisions: readonly (readonly Item[])[][] = [
-    [[{ event: { type: 'claimed', ...who, implicit: true, proof: approve }, commandId }, { event: { type: 'signed_off', signOff: '1', ...who, authority: 'full', reason, complete: true, directory: 'd1', proof: approve }, commandId: null }]],
+    [
+      [
+        { event: { type: 'claimed', ...who, implicit: true, proof: approve }, commandId },
+        { event: { type: 'signed_off', signOff: '1', ...who, authority: 'full', reason, complete: true, directory: 'd1', proof: approve }, commandId: null },
+      ],
+    ],
     [[{ event: { type: 'denied', signOff: '1', ...who, reason, directory: 'd1', proof: deny }, commandId }]],
     [
       [{ event: { type: 'taken_over', ...who, reason, dueAt: LATER, directory: 'd1', owed: [], proof: take }, commandId }],
@@ -55,7 +88,11 @@ function commits(keys: Keys, tenant: string, approvalId: string, n: number): rea
     ],
   ];
   return [
-    [{ event: requested(n), commandId: null }, { event: routed(n), commandId: null }, { event: { type: 'engine', what: 'started', why: 'submitted' }, commandId: null }],
+    [
+      { event: requested(n), commandId: null },
+      { event: routed(n), commandId: null },
+      { event: { type: 'engine', what: 'started', why: 'submitted' }, commandId: null },
+    ],
     ...(decisions[n % decisions.length] ?? []),
     [{ event: { type: 'takeover_lapsed', by: 'maria', dueAt: LATER }, commandId: null }],
   ];
@@ -63,16 +100,49 @@ function commits(keys: Keys, tenant: string, approvalId: string, n: number): rea
 
 async function writeRequest(db: Db, tenant: string, approvalId: string, n: number): Promise<void> {
   const action = digest(body(n)['action'] ?? null);
-  const row = { tenant, approval_id: approvalId, agent: 'invoices', idempotency_key: approvalId, body_digest: digest(body(n)), packet_digest: digest({ packet: n }), action_digest: action, created_at: AT };
-  await db.insertInto('requests').values({ ...row, body: JSON.stringify(body(n)), plan: JSON.stringify({ plan: n }), packet: JSON.stringify({ packet: n }) }).execute();
+  const row = {
+    tenant,
+    approval_id: approvalId,
+    agent: 'invoices',
+    idempotency_key: approvalId,
+    body_digest: digest(body(n)),
+    packet_digest: digest({ packet: n }),
+    action_digest: action,
+    created_at: AT,
+  };
+  await db
+    .insertInto('requests')
+    .values({ ...row, body: JSON.stringify(body(n)), plan: JSON.stringify({ plan: n }), packet: JSON.stringify({ packet: n }) })
+    .execute();
 }
 
 export async function projectHead(db: Db, tenant: string, approvalId: string, head: Head): Promise<void> {
   const row = {
-    tenant, approval_id: approvalId, head: head.seq, head_hash: head.hash, adopted: 0, state: 'waiting', lane: 'finance', owner: null, level: '1', due_at: null, wake_at: null,
-    result: null, summary: 's', agent: 'invoices', tier: 'strong', created_at: AT, updated_at: AT, needs_workflow: false, workflow_started_at: null,
+    tenant,
+    approval_id: approvalId,
+    head: head.seq,
+    head_hash: head.hash,
+    adopted: 0,
+    state: 'waiting',
+    lane: 'finance',
+    owner: null,
+    level: '1',
+    due_at: null,
+    wake_at: null,
+    result: null,
+    summary: 's',
+    agent: 'invoices',
+    tier: 'strong',
+    created_at: AT,
+    updated_at: AT,
+    needs_workflow: false,
+    workflow_started_at: null,
   };
-  await db.insertInto('approvals').values(row).onConflict((c) => c.columns(['tenant', 'approval_id']).doUpdateSet({ head: head.seq, head_hash: head.hash })).execute();
+  await db
+    .insertInto('approvals')
+    .values(row)
+    .onConflict((c) => c.columns(['tenant', 'approval_id']).doUpdateSet({ head: head.seq, head_hash: head.hash }))
+    .execute();
 }
 
 /** Writes `count` approvals, placing what there is after every third; the last commits stay without a place. */
@@ -85,7 +155,15 @@ export async function writeRecord(db: Db, keys: Keys, tenant: string, count: num
     let head = NO_HEAD;
     await writeRequest(db, tenant, approvalId, n);
     for (const items of commits(keys, tenant, approvalId, n)) {
-      ({ head } = await append(db, { tenant, approvalId, head, at: AT, items, context: { agent: 'invoices', policy: 'finance@1', personal: { customer: 'Ada' } }, record: keys.record }));
+      ({ head } = await append(db, {
+        tenant,
+        approvalId,
+        head,
+        at: AT,
+        items,
+        context: { agent: 'invoices', policy: 'finance@1', personal: { customer: 'Ada' } },
+        record: keys.record,
+      }));
       await projectHead(db, tenant, approvalId, head);
       if (n < count - 2 && head.seq > 3 && n % 3 === 0) await sequence(db, keys, AT, tenant);
     }

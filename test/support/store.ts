@@ -32,7 +32,15 @@ export async function openTestStore(): Promise<Open & { close(): Promise<void> }
   const store = await startStore({ dir, durable: false });
   const { appUrl, adminUrl } = store;
   await migrate(adminUrl, roleOf(appUrl));
-  const open = { db: openDatabase(appUrl, { name: 'test-app' }), adminDb: openDatabase(adminUrl, { name: 'test-admin' }), appUrl, adminUrl, keys: generateKeys(), store, dir };
+  const open = {
+    db: openDatabase(appUrl, { name: 'test-app' }),
+    adminDb: openDatabase(adminUrl, { name: 'test-admin' }),
+    appUrl,
+    adminUrl,
+    keys: generateKeys(),
+    store,
+    dir,
+  };
   return { ...open, close: () => close(open) };
 }
 

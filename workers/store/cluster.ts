@@ -4,7 +4,20 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, chownSync, closeSync, existsSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { StoreError } from './errors';
@@ -56,7 +69,10 @@ export async function initialise(cluster: Cluster, password: string): Promise<vo
   const code = await exitOf(child);
   if (code !== 0) {
     rmSync(aside, { recursive: true, force: true });
-    throw new StoreError('store_failed', `PostgreSQL could not prepare ${cluster.data}: ${said.trim().split('\n').slice(-2).join(' | ') || `exit ${String(code)}`}`);
+    throw new StoreError(
+      'store_failed',
+      `PostgreSQL could not prepare ${cluster.data}: ${said.trim().split('\n').slice(-2).join(' | ') || `exit ${String(code)}`}`,
+    );
   }
   renameSync(data, cluster.data);
   rmSync(aside, { recursive: true, force: true });
@@ -130,7 +146,11 @@ export function launch(cluster: Cluster, port: number): Running {
   const log = openSync(file, 'w', 0o600);
   chmodSync(file, 0o600);
   const settings = {
-    listen_addresses: '127.0.0.1', unix_socket_directories: '', max_connections: '200', timezone: 'UTC', log_timezone: 'UTC',
+    listen_addresses: '127.0.0.1',
+    unix_socket_directories: '',
+    max_connections: '200',
+    timezone: 'UTC',
+    log_timezone: 'UTC',
     ...(cluster.durable ? { fsync: 'on', synchronous_commit: 'on' } : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
   };
   const args = ['-D', cluster.data, '-p', String(port), ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`])];

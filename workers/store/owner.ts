@@ -52,7 +52,10 @@ function evict(dir: string, file: string): void {
   if (text === null) return;
   const owner = parse(text);
   if (owner && isStill(owner)) {
-    throw new StoreError('store_in_use', `The store in ${dir} is already run by process ${String(owner.pid)}; stop that one, or give this one a directory of its own`);
+    throw new StoreError(
+      'store_in_use',
+      `The store in ${dir} is already run by process ${String(owner.pid)}; stop that one, or give this one a directory of its own`,
+    );
   }
   const dead = join(dir, `owner.dead.${String(process.pid)}.json`);
   try {

@@ -30,7 +30,10 @@ export function runAs(): RunAs | null {
       continue;
     }
   }
-  throw new StoreError('store_no_user', 'PostgreSQL does not run as root, and this system has neither a user postgres nor nobody; run as another user, or set DATABASE_URL');
+  throw new StoreError(
+    'store_no_user',
+    'PostgreSQL does not run as root, and this system has neither a user postgres nor nobody; run as another user, or set DATABASE_URL',
+  );
 }
 
 /** Whether any user can pass through every directory above `path`. */
@@ -64,7 +67,11 @@ function installed(): Package {
     const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { version: string };
     return { native: join(root, 'native'), version };
   } catch (cause) {
-    throw new StoreError('store_unsupported', `There is no embedded PostgreSQL for ${platform} on ${process.arch} (${name}); set DATABASE_URL and DATABASE_ADMIN_URL to a PostgreSQL 15 or newer`, { cause });
+    throw new StoreError(
+      'store_unsupported',
+      `There is no embedded PostgreSQL for ${platform} on ${process.arch} (${name}); set DATABASE_URL and DATABASE_ADMIN_URL to a PostgreSQL 15 or newer`,
+      { cause },
+    );
   }
 }
 

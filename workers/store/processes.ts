@@ -55,7 +55,11 @@ export async function waitUntilGone(pid: number, withinMs: number): Promise<bool
 
 /** PostgreSQL's fast shutdown (sessions end, a checkpoint is written); if it hangs, the immediate one, which recovers at the next start. */
 export async function stopPostgres(pid: number): Promise<void> {
-  for (const [signal, patience] of [['SIGINT', 30_000], ['SIGQUIT', 10_000], ['SIGKILL', 5_000]] as const) {
+  for (const [signal, patience] of [
+    ['SIGINT', 30_000],
+    ['SIGQUIT', 10_000],
+    ['SIGKILL', 5_000],
+  ] as const) {
     if (!isAlive(pid)) return;
     try {
       process.kill(pid, signal);

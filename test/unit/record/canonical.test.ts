@@ -28,10 +28,20 @@ describe('canonical JSON (RFC 8785)', () => {
   });
 
   test.each([
-    ['0000000000000000', '0'], ['8000000000000000', '0'], ['0000000000000001', '5e-324'], ['8000000000000001', '-5e-324'],
-    ['7fefffffffffffff', '1.7976931348623157e+308'], ['4340000000000000', '9007199254740992'], ['4430000000000000', '295147905179352830000'],
-    ['44b52d02c7e14af5', '9.999999999999997e+22'], ['44b52d02c7e14af6', '1e+23'], ['444b1ae4d6e2ef50', '1e+21'], ['3eb0c6f7a0b5ed8d', '0.000001'],
-    ['41b3de4355555557', '333333333.33333343'], ['becbf647612f3696', '-0.0000033333333333333333'], ['43143ff3c1cb0959', '1424953923781206.2'],
+    ['0000000000000000', '0'],
+    ['8000000000000000', '0'],
+    ['0000000000000001', '5e-324'],
+    ['8000000000000001', '-5e-324'],
+    ['7fefffffffffffff', '1.7976931348623157e+308'],
+    ['4340000000000000', '9007199254740992'],
+    ['4430000000000000', '295147905179352830000'],
+    ['44b52d02c7e14af5', '9.999999999999997e+22'],
+    ['44b52d02c7e14af6', '1e+23'],
+    ['444b1ae4d6e2ef50', '1e+21'],
+    ['3eb0c6f7a0b5ed8d', '0.000001'],
+    ['41b3de4355555557', '333333333.33333343'],
+    ['becbf647612f3696', '-0.0000033333333333333333'],
+    ['43143ff3c1cb0959', '1424953923781206.2'],
   ])('the number %s of appendix B is written %s', (bits, text) => {
     expect(canonical(Buffer.from(bits, 'hex').readDoubleBE())).toBe(text);
   });
@@ -45,9 +55,11 @@ describe('canonical JSON (RFC 8785)', () => {
   });
 
   test('the order in which keys were written does not matter', () => {
-    fc.assert(fc.property(fc.dictionary(fc.string(), fc.integer()), (members) => {
-      expect(canonical(Object.fromEntries(Object.entries(members).reverse()))).toBe(canonical(members));
-    }));
+    fc.assert(
+      fc.property(fc.dictionary(fc.string(), fc.integer()), (members) => {
+        expect(canonical(Object.fromEntries(Object.entries(members).reverse()))).toBe(canonical(members));
+      }),
+    );
   });
 
   test('a digest is the SHA-256 of the canonical text', () => {
@@ -57,11 +69,34 @@ describe('canonical JSON (RFC 8785)', () => {
 
 describe('strict JSON', () => {
   test.each([
-    ['{"a":1,"a":2}', 'duplicate_key', 7], [String.raw`{"a":1,"\u0061":2}`, 'duplicate_key', 7], ['{"a":{"b":1,"b":1}}', 'duplicate_key', 12],
-    ['[9007199254740992]', 'integer_too_large', 1], ['-9007199254740993', 'integer_too_large', 0], ['9007199254740993.0', 'integer_too_large', 0], ['1e400', 'integer_too_large', 0],
-    [String.raw`"\ud800"`, 'lone_surrogate', 1], [String.raw`"a\udc00"`, 'lone_surrogate', 2], [String.raw`"\ud800\u0041"`, 'lone_surrogate', 1], ['"\ud800"', 'lone_surrogate', 1], ['"\udfff\ud800"', 'lone_surrogate', 1],
-    [String.raw`"\u0000"`, 'nul_character', 1], ['"\u0000"', 'nul_character', 1],
-    ['', 'syntax', 0], ['{"a":1', 'syntax', 6], ['[1,]', 'syntax', 3], ['{"a" 1}', 'syntax', 5], ['01', 'syntax', 1], ['"\t"', 'syntax', 1], [String.raw`"\x"`, 'syntax', 1], ['"abc', 'syntax', 0], ['1 2', 'syntax', 2], ['nul', 'syntax', 0], ['+1', 'syntax', 0], ['.5', 'syntax', 0], ['{a:1}', 'syntax', 1], ['\ufeff1', 'syntax', 0],
+    ['{"a":1,"a":2}', 'duplicate_key', 7],
+    [String.raw`{"a":1,"\u0061":2}`, 'duplicate_key', 7],
+    ['{"a":{"b":1,"b":1}}', 'duplicate_key', 12],
+    ['[9007199254740992]', 'integer_too_large', 1],
+    ['-9007199254740993', 'integer_too_large', 0],
+    ['9007199254740993.0', 'integer_too_large', 0],
+    ['1e400', 'integer_too_large', 0],
+    [String.raw`"\ud800"`, 'lone_surrogate', 1],
+    [String.raw`"a\udc00"`, 'lone_surrogate', 2],
+    [String.raw`"\ud800\u0041"`, 'lone_surrogate', 1],
+    ['"\ud800"', 'lone_surrogate', 1],
+    ['"\udfff\ud800"', 'lone_surrogate', 1],
+    [String.raw`"\u0000"`, 'nul_character', 1],
+    ['"\u0000"', 'nul_character', 1],
+    ['', 'syntax', 0],
+    ['{"a":1', 'syntax', 6],
+    ['[1,]', 'syntax', 3],
+    ['{"a" 1}', 'syntax', 5],
+    ['01', 'syntax', 1],
+    ['"\t"', 'syntax', 1],
+    [String.raw`"\x"`, 'syntax', 1],
+    ['"abc', 'syntax', 0],
+    ['1 2', 'syntax', 2],
+    ['nul', 'syntax', 0],
+    ['+1', 'syntax', 0],
+    ['.5', 'syntax', 0],
+    ['{a:1}', 'syntax', 1],
+    ['\ufeff1', 'syntax', 0],
     ['['.repeat(102), 'too_deep', 101],
   ])('%s is refused as %s at %i', (text, code, position) => {
     expect(refusal(text)).toEqual({ code, position });
@@ -69,7 +104,11 @@ describe('strict JSON', () => {
 
   test('the largest safe integers and every escape are read', () => {
     expect(parseStrict(String.raw` [9007199254740991, -9007199254740991, 1.5e3, "\"\\\/\b\f\n\r\t\u00e9\ud83d\ude00", {"__proto__": 1}] `)).toEqual([
-      9007199254740991, -9007199254740991, 1500, '"\\/\b\f\n\r\té😀', JSON.parse('{"__proto__": 1}'),
+      9007199254740991,
+      -9007199254740991,
+      1500,
+      '"\\/\b\f\n\r\té😀',
+      JSON.parse('{"__proto__": 1}'),
     ]);
   });
 
@@ -83,27 +122,34 @@ describe('strict JSON', () => {
   }) as fc.Arbitrary<Json>;
 
   test('what is accepted is read as JSON.parse reads it, and survives its canonical form', () => {
-    fc.assert(fc.property(strictValue, (value) => {
-      const text = JSON.stringify(value);
-      expect(parseStrict(text)).toEqual(JSON.parse(text));
-      expect(canonical(parseStrict(canonical(value)))).toBe(canonical(value));
-    }));
+    fc.assert(
+      fc.property(strictValue, (value) => {
+        const text = JSON.stringify(value);
+        expect(parseStrict(text)).toEqual(JSON.parse(text));
+        expect(canonical(parseStrict(canonical(value)))).toBe(canonical(value));
+      }),
+    );
   });
 
   test('whatever is done to a text, nothing is accepted that JSON.parse refuses or reads otherwise', () => {
-    const damaged = fc.tuple(fc.json(), fc.nat(), fc.constantFrom('', '"', ',', ':', '{', '}', '[', ']', '\\', '0', '-', 'e', '.', ' ', '\ud83d')).map(([text, at, put]) => {
-      const i = at % (text.length + 1);
-      return text.slice(0, i) + put + text.slice(i + 1);
-    });
-    fc.assert(fc.property(damaged, (text) => {
-      let read: Json;
-      try {
-        read = parseStrict(text);
-      } catch (error) {
-        expect(error).toBeInstanceOf(RecordError);
-        return;
-      }
-      expect(read).toEqual(JSON.parse(text));
-    }), { numRuns: 1000 });
+    const damaged = fc
+      .tuple(fc.json(), fc.nat(), fc.constantFrom('', '"', ',', ':', '{', '}', '[', ']', '\\', '0', '-', 'e', '.', ' ', '\ud83d'))
+      .map(([text, at, put]) => {
+        const i = at % (text.length + 1);
+        return text.slice(0, i) + put + text.slice(i + 1);
+      });
+    fc.assert(
+      fc.property(damaged, (text) => {
+        let read: Json;
+        try {
+          read = parseStrict(text);
+        } catch (error) {
+          expect(error).toBeInstanceOf(RecordError);
+          return;
+        }
+        expect(read).toEqual(JSON.parse(text));
+      }),
+      { numRuns: 1000 },
+    );
   });
 });

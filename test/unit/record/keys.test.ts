@@ -16,11 +16,13 @@ test('a key pair is that of RFC 8032, named by its public key', () => {
 });
 
 test('text forms of bytes are those of Node, and have one spelling', () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 70 }), (bytes) => {
-    const buffer = Buffer.from(bytes);
-    expect([base64(bytes), base64url(bytes)]).toEqual([buffer.toString('base64'), buffer.toString('base64url')]);
-    expect([unbase64(base64(bytes)), unbase64url(base64url(bytes))]).toEqual([bytes, bytes]);
-  }));
+  fc.assert(
+    fc.property(fc.uint8Array({ maxLength: 70 }), (bytes) => {
+      const buffer = Buffer.from(bytes);
+      expect([base64(bytes), base64url(bytes)]).toEqual([buffer.toString('base64'), buffer.toString('base64url')]);
+      expect([unbase64(base64(bytes)), unbase64url(base64url(bytes))]).toEqual([bytes, bytes]);
+    }),
+  );
   for (const text of ['A', 'AB', 'AB=', 'AB==', 'A===', 'AA=A', 'A A=', 'AA==\n', '====']) expect([text, unbase64(text)]).toEqual([text, null]);
   expect([unbase64url('AB'), unbase64url('AA=='), unbase64url('A+A'), unbase64url('AA')]).toEqual([null, null, null, Uint8Array.of(0)]);
 });
@@ -39,7 +41,10 @@ describe('the key file', () => {
     const good = keysToJson(generateKeys()) as { [key: string]: Json };
     const other = Object.keys(generateKeys().trusted.record)[0] ?? '';
     const broken: readonly (readonly [Json, string])[] = [
-      [null, 'private is missing'], [{}, 'private is missing'], [{ ...good, private: { command: 'x' } }, 'private.command is not 32 bytes'], [{ ...good, trusted: {} }, 'command is missing'],
+      [null, 'private is missing'],
+      [{}, 'private is missing'],
+      [{ ...good, private: { command: 'x' } }, 'private.command is not 32 bytes'],
+      [{ ...good, trusted: {} }, 'command is missing'],
       [{ ...good, trusted: { command: {}, record: { [other]: base64url(seed) }, token: {} } }, `trusted.record.${other} is not the key of that id`],
     ];
     for (const [value, what] of broken) expect(() => keysFromJson(value)).toThrow(what);
@@ -54,14 +59,21 @@ describe('signatures', () => {
     const value = { approval: 'a', n: 1 };
     const signature = sign(record, 'countersign/entry/v1', value);
     const check = (change: { keyId?: string; label?: (typeof LABELS)[number]; value?: Json; signature?: string }) =>
-      checkSignature(keys.trusted.record, change.keyId ?? record.keyId, change.label ?? 'countersign/entry/v1', change.value ?? value, change.signature ?? signature);
+      checkSignature(
+        keys.trusted.record,
+        change.keyId ?? record.keyId,
+        change.label ?? 'countersign/entry/v1',
+        change.value ?? value,
+        change.signature ?? signature,
+      );
     expect(check({})).toBe('valid');
     expect(check({ value: { n: 1, approval: 'a' } })).toBe('valid');
     expect(check({ value: { approval: 'a', n: 2 } })).toBe('invalid');
     for (const label of LABELS.filter((l) => l !== 'countersign/entry/v1')) expect(check({ label })).toBe('invalid');
     expect(check({ keyId: keys.command.keyId })).toBe('unknown_key');
     expect(check({ keyId: '__proto__' })).toBe('unknown_key');
-    for (const bad of ['', 'x', `${signature}A`, `${signature}==`, signature.slice(1), base64url(new Uint8Array(64))]) expect(check({ signature: bad })).toBe('invalid');
+    for (const bad of ['', 'x', `${signature}A`, `${signature}==`, signature.slice(1), base64url(new Uint8Array(64))])
+      expect(check({ signature: bad })).toBe('invalid');
     expect(verifySignature(keys.trusted.command, record.keyId, 'countersign/entry/v1', value, signature)).toBe(false);
   });
 
@@ -73,15 +85,24 @@ describe('signatures', () => {
   });
 
   test("are the same bytes from Node's library, which accepts and refuses alike", () => {
-    fc.assert(fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), fc.string({ unit: 'grapheme' }), fc.nat(63), fc.integer({ min: 0, max: 255 }), (bytes, text, at, change) => {
-      const pair = keyPairFromSeed(bytes);
-      const trusted = { [pair.keyId]: pair.publicKey };
-      const signature = sign(pair, 'countersign/log/v1', text);
-      expect(sign(pair, 'countersign/log/v1', text, nativeSign)).toBe(signature);
-      const altered = unbase64url(signature) ?? new Uint8Array();
-      altered[at] = (altered[at] ?? 0) ^ change;
-      const verdicts = [undefined, nativeVerify].map((raw) => checkSignature(trusted, pair.keyId, 'countersign/log/v1', text, base64url(altered), raw));
-      expect(verdicts).toEqual(change === 0 ? ['valid', 'valid'] : ['invalid', 'invalid']);
-    }), { numRuns: 30 });
+    fc.assert(
+      fc.property(
+        fc.uint8Array({ minLength: 32, maxLength: 32 }),
+        fc.string({ unit: 'grapheme' }),
+        fc.nat(63),
+        fc.integer({ min: 0, max: 255 }),
+        (bytes, text, at, change) => {
+          const pair = keyPairFromSeed(bytes);
+          const trusted = { [pair.keyId]: pair.publicKey };
+          const signature = sign(pair, 'countersign/log/v1', text);
+          expect(sign(pair, 'countersign/log/v1', text, nativeSign)).toBe(signature);
+          const altered = unbase64url(signature) ?? new Uint8Array();
+          altered[at] = (altered[at] ?? 0) ^ change;
+          const verdicts = [undefined, nativeVerify].map((raw) => checkSignature(trusted, pair.keyId, 'countersign/log/v1', text, base64url(altered), raw));
+          expect(verdicts).toEqual(change === 0 ? ['valid', 'valid'] : ['invalid', 'invalid']);
+        },
+      ),
+      { numRuns: 30 },
+    );
   });
 });

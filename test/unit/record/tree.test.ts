@@ -4,16 +4,30 @@ import { makeNote, noteKeyId, readNote, verifierKey } from '../../../record/chec
 import { hex, unbase64, unhex, utf8 } from '../../../record/hash';
 import { generateKeys, keyPairFromSeed } from '../../../record/keys';
 import {
-  consistencyProof, EMPTY_RANGE, EMPTY_ROOT, extend, inclusionProof, isRange, leafHash, merkleRoot, rootOf, verifyConsistency, verifyInclusion,
+  consistencyProof,
+  EMPTY_RANGE,
+  EMPTY_ROOT,
+  extend,
+  inclusionProof,
+  isRange,
+  leafHash,
+  merkleRoot,
+  rootOf,
+  verifyConsistency,
+  verifyInclusion,
 } from '../../../record/tree';
 
 /** The eight leaves and their roots that Certificate Transparency's reference implementation is tested with. */
 const INPUTS = ['', '00', '10', '2021', '3031', '40414243', '5051525354555657', '606162636465666768696a6b6c6d6e6f'];
 const ROOTS = [
-  '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d', 'fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125',
-  'aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77', 'd37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7',
-  '4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4', '76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef',
-  'ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c', '5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328',
+  '6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d',
+  'fac54203e7cc696cf0dfcb42c92a1d9dbaf70ad9e621f4bd8d98662f00e3c125',
+  'aeb6bcfe274b70a14fb067a5e5578264db0fa9b51af5e0ba159158f329e06e77',
+  'd37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7',
+  '4e3bbb1f7b478dcfe71fb631631519a3bca12c9aefca1612bfce4c13a86264d4',
+  '76e67dadbcdf1e10e1b74ddc608abd2f98dfb16fbce75277b5232a127f2087ef',
+  'ddb89be403809e325750d3d263cd78929c2942b7942a34b77e122c9594a74c8c',
+  '5dc9da79a70659a9ad559cb701ded9a2ab9d823aad2f4960cfe370eff4604328',
 ];
 const leaves = INPUTS.map((input) => leafHash(unhex(input)));
 const many = (n: number): string[] => Array.from({ length: n }, (_, i) => leafHash(utf8(`leaf ${String(i)}`)));
@@ -28,19 +42,29 @@ describe('the Merkle tree (RFC 6962)', () => {
   });
 
   test('grown in any steps is the tree grown at once', () => {
-    fc.assert(fc.property(fc.array(fc.nat(9), { maxLength: 12 }), (steps) => {
-      let range = EMPTY_RANGE;
-      const all = many(steps.reduce((a, b) => a + b, 0));
-      for (const step of steps) range = extend(range, all.slice(range.size, range.size + step));
-      expect(rootOf(range)).toBe(merkleRoot(all));
-      expect(isRange(range)).toBe(true);
-      expect(isRange({ ...range, size: range.size + 1 }) && isRange({ ...range, roots: [...range.roots, EMPTY_ROOT] })).toBe(false);
-    }));
+    fc.assert(
+      fc.property(fc.array(fc.nat(9), { maxLength: 12 }), (steps) => {
+        let range = EMPTY_RANGE;
+        const all = many(steps.reduce((a, b) => a + b, 0));
+        for (const step of steps) range = extend(range, all.slice(range.size, range.size + step));
+        expect(rootOf(range)).toBe(merkleRoot(all));
+        expect(isRange(range)).toBe(true);
+        expect(isRange({ ...range, size: range.size + 1 }) && isRange({ ...range, roots: [...range.roots, EMPTY_ROOT] })).toBe(false);
+      }),
+    );
   });
 
   test('the proofs of the reference implementation', () => {
-    expect(inclusionProof(leaves, 0)).toEqual(['96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7', '5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e', '6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4']);
-    expect(consistencyProof(leaves, 6)).toEqual(['0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a', 'ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0', 'd37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7']);
+    expect(inclusionProof(leaves, 0)).toEqual([
+      '96a296d224f285c67bee93c30f8a309157f0daa35dc5b87e410b78630a09cfc7',
+      '5f083f0a1a33ca076a95279832580db3e0ef4584bdff1f54c8a360f50de3031e',
+      '6b47aaf29ee3c2af9af889bc1fb9254dabd31177f16232dd6aab035ca39bf6e4',
+    ]);
+    expect(consistencyProof(leaves, 6)).toEqual([
+      '0ebc5d3437fbe2db158b9f126a1d118e308181031d0a949f8dededebc558ef6a',
+      'ca854ea128ed050b41b35ffc1b87b8eb2bde461e9e3b5596ece6b9d5975a0ae0',
+      'd37ee418976dd95753c1c73862b9398fa2a2cf9b4ff0fdfe8b30cd95209614b7',
+    ]);
   });
 
   test('every leaf of every tree up to 33 is proved included, and nothing else is', () => {
@@ -52,9 +76,21 @@ describe('the Merkle tree (RFC 6962)', () => {
         const leaf = all[i] ?? '';
         expect(verifyInclusion(leaf, i, size, proof, root)).toBe(true);
         const wrong: readonly (readonly [string, number, number, readonly string[], string])[] = [
-          [EMPTY_ROOT, i, size, proof, root], [leaf, i + 1, size, proof, root], [leaf, i - 1, size, proof, root], [leaf, i, size, [...proof, EMPTY_ROOT], root], [leaf, i, size, proof, EMPTY_ROOT],
-          [leaf, i, size, ['zz', ...proof], root], [leaf, i, i, proof, root], [leaf, Number.NaN, size, proof, root], [leaf, i + 0.5, size, proof, root],
-          ...(proof.length > 0 ? ([[leaf, i, size, proof.slice(1), root], [leaf, i, size, proof.slice(0, -1), root]] as const) : []),
+          [EMPTY_ROOT, i, size, proof, root],
+          [leaf, i + 1, size, proof, root],
+          [leaf, i - 1, size, proof, root],
+          [leaf, i, size, [...proof, EMPTY_ROOT], root],
+          [leaf, i, size, proof, EMPTY_ROOT],
+          [leaf, i, size, ['zz', ...proof], root],
+          [leaf, i, i, proof, root],
+          [leaf, Number.NaN, size, proof, root],
+          [leaf, i + 0.5, size, proof, root],
+          ...(proof.length > 0
+            ? ([
+                [leaf, i, size, proof.slice(1), root],
+                [leaf, i, size, proof.slice(0, -1), root],
+              ] as const)
+            : []),
         ];
         expect(wrong.filter((w) => verifyInclusion(...w))).toEqual([]);
       }
@@ -93,7 +129,9 @@ describe('checkpoints', () => {
     const key = unbase64('ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW')?.slice(1) ?? new Uint8Array();
     const signature = unbase64('x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=') ?? new Uint8Array();
     expect([hex(noteKeyId('PeterNeumann', key)), hex(signature.slice(0, 4))]).toEqual(['c74f20a3', 'c74f20a3']);
-    expect(ed25519.verify(signature.slice(4), utf8("If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"), key)).toBe(true);
+    expect(
+      ed25519.verify(signature.slice(4), utf8("If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"), key),
+    ).toBe(true);
   });
 
   test('are five lines and a signature', () => {
@@ -117,7 +155,16 @@ describe('checkpoints', () => {
     expect(verdict(note.replace('\n8\n', '\n9\n'))).toBe('bad_signature');
     expect(verdict(note.replace('\n8\nX', '\n8\nY'))).toBe('bad_signature');
     expect(verdict(note, 'acme', generateKeys().trusted.record)).toBe('unknown_key');
-    for (const text of ['', note.trimEnd(), note.replace('\n8\n', '\n08\n'), note.replace('\n\n', '\n'), `${note}x`, note.replace('\u2014', '-'), note.replace('\n8\n', '\n99999999999999999999\n')]) expect([text, verdict(text)]).toEqual([text, 'malformed']);
+    for (const text of [
+      '',
+      note.trimEnd(),
+      note.replace('\n8\n', '\n08\n'),
+      note.replace('\n\n', '\n'),
+      `${note}x`,
+      note.replace('\u2014', '-'),
+      note.replace('\n8\n', '\n99999999999999999999\n'),
+    ])
+      expect([text, verdict(text)]).toEqual([text, 'malformed']);
   });
 
   test('of a tenant whose name could be read as two are not made', () => {

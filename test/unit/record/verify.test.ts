@@ -25,14 +25,23 @@ function recordOf(events: readonly ApprovalEvent[], by: Keys = keys): RecordExpo
     personal.push(...made.personal);
   }
   const log = entries.map((e, position) => sealLogRow({ tenant: TENANT, position, approvalId: 'a', seq: e.seq, leaf: e.leaf }, by.record));
-  const range = extend(EMPTY_RANGE, entries.map((e) => e.leaf));
+  const range = extend(
+    EMPTY_RANGE,
+    entries.map((e) => e.leaf),
+  );
   const tip = { size: range.size, root: rootOf(range) };
   const checkpoint = sealCheckpoint({ tenant: TENANT, ...tip, note: makeNote(TENANT, tip, by.record), at: AT, previous: 0, range: range.roots }, by.record);
   return { tenant: TENANT, entries, personal, log, checkpoints: [checkpoint], requests: [], heads: [{ approvalId: 'a', seq: head.seq, hash: head.hash }] };
 }
 
 const denied = (reason: string, signedReason = reason, person = 'maria', by: Keys = keys): ApprovalEvent => ({
-  type: 'denied', signOff: '1', by: 'maria', role: 'cfo', reason, directory: 'd', proof: proofFor(by, TENANT, 'a', person, { type: 'deny', reason: signedReason }, 'command-1'),
+  type: 'denied',
+  signOff: '1',
+  by: 'maria',
+  role: 'cfo',
+  reason,
+  directory: 'd',
+  proof: proofFor(by, TENANT, 'a', person, { type: 'deny', reason: signedReason }, 'command-1'),
 });
 const codes = (record: RecordExport): string[] => verifyRecord(record, keys.trusted).findings.map((f) => `${f.code} ${String(f.seq)}`);
 
@@ -45,7 +54,13 @@ describe('the signature of the person who decided', () => {
     expect(codes(recordOf([denied('fine', 'too much')]))).toEqual(['signature_invalid 1']);
     expect(codes(recordOf([denied('too much', 'too much', 'tom')]))).toEqual(['signature_invalid 1']);
     const { proof } = denied('too much') as Extract<ApprovalEvent, { type: 'denied' }>;
-    expect(codes(recordOf([{ type: 'signed_off', signOff: '1', by: 'maria', role: 'cfo', authority: 'full', reason: 'too much', complete: true, directory: 'd', proof }]))).toEqual(['signature_invalid 1']);
+    expect(
+      codes(
+        recordOf([
+          { type: 'signed_off', signOff: '1', by: 'maria', role: 'cfo', authority: 'full', reason: 'too much', complete: true, directory: 'd', proof },
+        ]),
+      ),
+    ).toEqual(['signature_invalid 1']);
     expect(codes(recordOf([{ ...denied('x'), proof: { ...proof, packetDigest: null } } as ApprovalEvent]))).toEqual(['signature_invalid 1']);
   });
 
@@ -79,28 +94,37 @@ describe('the export', () => {
 
   test('that was cut, extended or mixed up is refused with its line', () => {
     const broken: readonly (readonly [readonly string[], string])[] = [
-      [[], 'ends too early'], [lines.slice(0, -1), 'ends too early'], [[...lines.slice(0, 2), ...lines.slice(3)], `it counts ${String(lines.length - 2)} rows`], [[...lines, lines[1] ?? ''], `Line ${String(lines.length + 1)} of the export cannot be read: it stands after the end`],
-      [lines.slice(1), 'Line 1 of the export cannot be read: the first line'], [[lines[0] ?? '', ...lines], 'Line 2 of the export'], [[lines[0] ?? '', '{"kind":"entry"}'], 'Line 2 of the export cannot be read: tenant'],
-      [[lines[0] ?? '', '{"kind":"log","kind":"entry"}'], 'appears twice'], [['not json'], 'Line 1 of the export'],
+      [[], 'ends too early'],
+      [lines.slice(0, -1), 'ends too early'],
+      [[...lines.slice(0, 2), ...lines.slice(3)], `it counts ${String(lines.length - 2)} rows`],
+      [[...lines, lines[1] ?? ''], `Line ${String(lines.length + 1)} of the export cannot be read: it stands after the end`],
+      [lines.slice(1), 'Line 1 of the export cannot be read: the first line'],
+      [[lines[0] ?? '', ...lines], 'Line 2 of the export'],
+      [[lines[0] ?? '', '{"kind":"entry"}'], 'Line 2 of the export cannot be read: tenant'],
+      [[lines[0] ?? '', '{"kind":"log","kind":"entry"}'], 'appears twice'],
+      [['not json'], 'Line 1 of the export'],
     ];
     for (const [text, what] of broken) expect(() => readExport(text)).toThrow(what);
   });
 
   test('whatever character of a row is altered, it is refused or found', () => {
-    fc.assert(fc.property(fc.integer({ min: 1, max: lines.length - 2 }), fc.nat(), fc.constantFrom('0', 'A', 'x', '"', '9', '-'), (row, at, put) => {
-      const line = lines[row] ?? '';
-      const i = at % line.length;
-      fc.pre(line[i] !== put);
-      const altered = lines.map((text, n) => (n === row ? line.slice(0, i) + put + line.slice(i + 1) : text));
-      let record: RecordExport;
-      try {
-        record = readExport(altered);
-      } catch (error) {
-        expect(error).toMatchObject({ code: 'bad_export' });
-        return;
-      }
-      expect(verifyRecord(record, keys.trusted).ok).toBe(false);
-    }), { numRuns: 400 });
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: lines.length - 2 }), fc.nat(), fc.constantFrom('0', 'A', 'x', '"', '9', '-'), (row, at, put) => {
+        const line = lines[row] ?? '';
+        const i = at % line.length;
+        fc.pre(line[i] !== put);
+        const altered = lines.map((text, n) => (n === row ? line.slice(0, i) + put + line.slice(i + 1) : text));
+        let record: RecordExport;
+        try {
+          record = readExport(altered);
+        } catch (error) {
+          expect(error).toMatchObject({ code: 'bad_export' });
+          return;
+        }
+        expect(verifyRecord(record, keys.trusted).ok).toBe(false);
+      }),
+      { numRuns: 400 },
+    );
   });
 });
 
@@ -109,17 +133,36 @@ test('hostile rows give findings, never an error', () => {
   const number = fc.oneof(fc.nat(5), fc.maxSafeNat());
   const value = fc.jsonValue() as fc.Arbitrary<never>;
   const entry = fc.record({
-    tenant: text, approvalId: text, seq: number, type: text, at: text, commandId: fc.option(text), fields: fc.dictionary(text, fc.record({ salt: text, value })),
-    personal: fc.dictionary(text, text), prev: text, leaf: text, seal: text, keyId: fc.oneof(text, fc.constant(keys.record.keyId)),
+    tenant: text,
+    approvalId: text,
+    seq: number,
+    type: text,
+    at: text,
+    commandId: fc.option(text),
+    fields: fc.dictionary(text, fc.record({ salt: text, value })),
+    personal: fc.dictionary(text, text),
+    prev: text,
+    leaf: text,
+    seal: text,
+    keyId: fc.oneof(text, fc.constant(keys.record.keyId)),
   });
   const record = fc.record({
-    tenant: text, entries: fc.array(entry, { maxLength: 4 }), personal: fc.array(fc.record({ approvalId: text, seq: number, name: text, salt: text, value }), { maxLength: 3 }),
+    tenant: text,
+    entries: fc.array(entry, { maxLength: 4 }),
+    personal: fc.array(fc.record({ approvalId: text, seq: number, name: text, salt: text, value }), { maxLength: 3 }),
     log: fc.array(fc.record({ tenant: text, position: number, approvalId: text, seq: number, leaf: text, seal: text, keyId: text }), { maxLength: 3 }),
-    checkpoints: fc.array(fc.record({ tenant: text, size: number, root: text, note: text, at: text, previous: number, range: fc.array(text), seal: text, keyId: text }), { maxLength: 3 }),
-    requests: fc.constant([]), heads: fc.array(fc.record({ approvalId: text, seq: number, hash: text }), { maxLength: 2 }),
+    checkpoints: fc.array(
+      fc.record({ tenant: text, size: number, root: text, note: text, at: text, previous: number, range: fc.array(text), seal: text, keyId: text }),
+      { maxLength: 3 },
+    ),
+    requests: fc.constant([]),
+    heads: fc.array(fc.record({ approvalId: text, seq: number, hash: text }), { maxLength: 2 }),
   });
-  fc.assert(fc.property(record, (hostile) => {
-    const report = verifyRecord(hostile, keys.trusted, { witnesses: ['nonsense'] });
-    expect(report.ok).toBe(false);
-  }), { numRuns: 300 });
+  fc.assert(
+    fc.property(record, (hostile) => {
+      const report = verifyRecord(hostile, keys.trusted, { witnesses: ['nonsense'] });
+      expect(report.ok).toBe(false);
+    }),
+    { numRuns: 300 },
+  );
 });
