@@ -22,7 +22,7 @@ export interface Gateway {
   sendCommand(tenant: string, approvalId: string, commandId: string, timeoutMs: number): Promise<CommandAnswer>;
   signalWithdraw(tenant: string, approvalId: string, message: WithdrawMessage, timeoutMs: number): Promise<void>;
   /** Whether the engine answers at all. */
-  ready(): Promise<boolean>;
+  ready(timeoutMs: number): Promise<boolean>;
 }
 
 /** How long the engine may take to say that it is there. */
@@ -65,9 +65,9 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
       const workflowId = approvalWorkflowId(tenant, approvalId);
       await told(workflowId, timeoutMs, () => client.workflow.getHandle(workflowId).signal<[WithdrawMessage]>(WITHDRAW_SIGNAL, message));
     },
-    async ready() {
+    async ready(timeoutMs) {
       try {
-        await within(READY_TIMEOUT_MS, () => client.connection.workflowService.getSystemInfo({}));
+        await within(timeoutMs, () => client.connection.workflowService.getSystemInfo({}));
         return true;
       } catch {
         return false;

@@ -26,6 +26,7 @@ export interface ApiWorldOptions {
   readonly patience?: Patience;
   readonly development?: boolean;
   readonly rateLimit?: number;
+  readonly directory?: string;
 }
 
 export interface ApiWorld {
@@ -41,7 +42,8 @@ export interface ApiWorld {
 export const API_TENANT = 'acme';
 export const OTHER_TENANT = 'umbrella';
 
-const AUDITOR = '  ada: { name: Ada Lund, email: ada@example.com, roles: [auditor] }\n';
+/** The desk's people, and an auditor. */
+export const API_DIRECTORY = DESK_DIRECTORY.replace('duty:\n', '  ada: { name: Ada Lund, email: ada@example.com, roles: [auditor] }\nduty:\n');
 
 export async function openApi(options: ApiWorldOptions): Promise<ApiWorld> {
   const { store } = options;
@@ -53,7 +55,7 @@ export async function openApi(options: ApiWorldOptions): Promise<ApiWorld> {
   const client = options.client ?? new Client({ connection: away ?? (undefined as never) });
   const deps = apiDeps(core, { client, taskQueue: options.taskQueue ?? 'test', patience: options.patience ?? QUICK, ...(options.rateLimit === undefined ? {} : { rateLimit: options.rateLimit }) });
   const app = await buildApi(deps);
-  for (const tenant of [API_TENANT, OTHER_TENANT]) await publishDesk(store, tenant);
+  for (const tenant of [API_TENANT, OTHER_TENANT]) await publishDesk(store, tenant, options.directory ?? API_DIRECTORY);
   const key = async (tenant: string, agent: string): Promise<string> => {
     await registerAgent(store.db, { tenant, agent, owner: 'rita', callbackHosts: ['127.0.0.1'], callbackSecrets: [] });
     return await issueKey(store.db, { tenant, agent, at: new Date().toISOString() });
@@ -69,9 +71,8 @@ export async function openApi(options: ApiWorldOptions): Promise<ApiWorld> {
   };
 }
 
-async function publishDesk(store: TestStore, tenant: string): Promise<void> {
+async function publishDesk(store: TestStore, tenant: string, text: string): Promise<void> {
   const files = [{ path: 'policy.yaml', text: DESK_POLICY }];
-  const text = DESK_DIRECTORY.replace('duty:\n', `${AUDITOR}duty:\n`);
   const { policy } = compilePolicy(files);
   const { directory } = parseDirectory(text, 'directory.yaml');
   if (!policy || !directory) throw new Error('The desk policy does not compile');

@@ -4,6 +4,7 @@
 import { sql } from 'kysely';
 import { z } from 'zod';
 import type { App, Context } from '../app';
+import { PATIENCE } from '../deps';
 import { ApiError, notFound, PROBLEM_CODES, statusOf, titleOf } from '../problems';
 import { HealthSchema, problems } from '../schemas';
 
@@ -16,7 +17,7 @@ export function metaRoutes(app: App, { deps }: Context): void {
   app.get('/readyz', { config: { who: 'public' }, schema: { ...open, operationId: 'ready', summary: 'Store and engine answer', response: { 200: HealthSchema, ...problems } } }, async () => {
     const [store, engine] = await Promise.all([
       sql`select 1`.execute(deps.db).then(() => true, () => false),
-      deps.gateway.ready(),
+      deps.gateway.ready((deps.patience ?? PATIENCE).engineMs),
     ]);
     if (!store || !engine) {
       throw new ApiError('unavailable', `Not ready: ${[...(store ? [] : ['the store']), ...(engine ? [] : ['the engine'])].join(' and ')} does not answer`);
