@@ -7,6 +7,7 @@ import { after, type Instant, type JsonObject } from '../domain/json';
 import { sign, verifySignature } from '../record/signing';
 import type { CommandBody, Move, Refusal } from '../domain/moves';
 import { databaseTime } from '../record/store/database';
+import { nativeSign, nativeVerify } from '../record/store/signatures';
 import type { Tables } from '../record/store/tables';
 import type { Deps } from './deps';
 
@@ -36,7 +37,7 @@ export async function issueCommand(deps: Deps, input: IssueInput): Promise<Comma
     .insertInto('commands')
     .values({
       tenant, command_id: commandId, approval_id: approvalId, person, body: JSON.stringify(body),
-      signature: sign(deps.keys.command, 'countersign/command/v1', body as unknown as JsonObject), key_id: deps.keys.command.keyId, created_at: issuedAt,
+      signature: sign(deps.keys.command, 'countersign/command/v1', body as unknown as JsonObject, nativeSign), key_id: deps.keys.command.keyId, created_at: issuedAt,
     })
     .onConflict((conflict) => conflict.columns(['tenant', 'command_id']).doNothing())
     .execute();
@@ -53,7 +54,7 @@ export async function admitCommand(
   const row = await trx.selectFrom('commands').select(['body', 'signature', 'key_id']).where('tenant', '=', tenant).where('command_id', '=', commandId).executeTakeFirst();
   if (!row) return { body: null, refusal: { code: 'unknown_command', message: 'No stored command has this id; decisions are made through the API, which stores and signs them' } };
   const body = row.body as unknown as CommandBody;
-  if (!verifySignature(deps.keys.trusted.command, row.key_id, 'countersign/command/v1', row.body, row.signature)) {
+  if (!verifySignature(deps.keys.trusted.command, row.key_id, 'countersign/command/v1', row.body, row.signature, nativeVerify)) {
     return { body: null, refusal: { code: 'bad_signature', message: 'The stored command does not carry a valid signature of the API; it was not made by a signed-in person' } };
   }
   if (body.tenant !== tenant || body.approvalId !== approvalId || body.commandId !== commandId) {

@@ -11,7 +11,7 @@ import { createEgress } from '../activities/egress';
 import { signalOutcome } from '../activities/engine';
 import { createEmail } from '../activities/notify/email';
 import { createReconcile } from '../activities/reconcile';
-import type { ApprovalActivities } from '../workflows/protocol';
+import { EFFECTS, type ApprovalActivities, type AttemptInput, type AttemptResult, type EffectActivities } from '../workflows/protocol';
 
 export interface WorkerOptions {
   readonly client: Client;
@@ -21,7 +21,7 @@ export interface WorkerOptions {
   readonly reconcileGraceMs?: number;
 }
 
-export function createActivities(core: Core, options: WorkerOptions): ApprovalActivities & { close(): Promise<void> } {
+export function createActivities(core: Core, options: WorkerOptions): { readonly activities: ApprovalActivities; close(): Promise<void> } {
   const { deps, active } = core;
   const email = createEmail({ transportUrl: options.smtpUrl, from: options.mailFrom, publicUrl: deps.publicUrl });
   const egress = createEgress({ allowLoopback: deps.allowLoopback });
@@ -31,16 +31,21 @@ export function createActivities(core: Core, options: WorkerOptions): ApprovalAc
   });
   const grace = options.reconcileGraceMs === undefined ? {} : { graceMs: options.reconcileGraceMs };
   return {
-    commit: (input) => final(core.commit(input)),
-    attempt: (input) => final(attempt(input)),
-    resumeAgent: (input) => final(attempt(input)),
-    reconcile: createReconcile({ ...deps, active, client: options.client, taskQueue: options.taskQueue, ...grace }),
+    activities: {
+      commit: (input) => final(core.commit(input)),
+      ...effects((input) => final(attempt(input))),
+      reconcile: createReconcile({ ...deps, active, client: options.client, taskQueue: options.taskQueue, ...grace }),
+    },
     async close() {
       email.close();
       await egress.close();
     },
   };
 }
+
+/** One function under the name of every effect. */
+const effects = (attempt: (input: AttemptInput) => Promise<AttemptResult>): EffectActivities =>
+  Object.fromEntries(Object.values(EFFECTS).map((name) => [name, attempt])) as unknown as EffectActivities;
 
 /** What was never submitted will not be there at the next try: the workflow fails at once, and allows nothing. */
 async function final<T>(work: Promise<T>): Promise<T> {

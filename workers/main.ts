@@ -45,7 +45,7 @@ async function main(): Promise<void> {
   const native = await NativeConnection.connect(remote);
   const client = new Client({ connection, namespace: config.temporalNamespace });
   const { taskQueue } = config;
-  const activities = createActivities(core, { client, taskQueue, smtpUrl: config.smtpUrl ?? '', mailFrom: config.mailFrom });
+  const { activities, close } = createActivities(core, { client, taskQueue, smtpUrl: config.smtpUrl ?? '', mailFrom: config.mailFrom });
   const worker = await createWorker({ connection: native, namespace: config.temporalNamespace, taskQueue, activities });
   await ensureReconcileSchedule(client, taskQueue, SWEEP_SECONDS);
   const sequencer = startSequencer(core.deps);
@@ -53,7 +53,7 @@ async function main(): Promise<void> {
   process.send?.({ ready: true });
   await worker.run();
   await sequencer.stop();
-  await activities.close();
+  await close();
   await connection.close();
   await native.close();
   await db.destroy();

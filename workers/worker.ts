@@ -17,9 +17,8 @@ export interface CreateWorker {
 }
 
 export async function createWorker({ connection, namespace, taskQueue, activities, bundle }: CreateWorker): Promise<Worker> {
-  const { commit, attempt, resumeAgent, reconcile } = activities;
   return await Worker.create({
-    connection, namespace, taskQueue, activities: { commit, attempt, resumeAgent, reconcile },
+    connection, namespace, taskQueue, activities,
     ...(bundle ? { workflowBundle: bundle } : { workflowsPath: require.resolve('../workflows') }),
     maxCachedWorkflows: 500,
     // An attempt at an agent may take 20 s; a shutdown waits for it, so that nothing is tried twice.

@@ -17,7 +17,7 @@ import { WorkflowExecutionAlreadyStartedError, defineSearchAttributeKey } from '
 import { ms, type Instant } from '../domain/json';
 import type { Todo } from '../domain/view';
 import {
-  COMMAND_ID, COMMAND_SIGNAL, COMMAND_UPDATE, DELIVERY_WORKFLOW, NUDGE_SIGNAL, VIEW_QUERY, WITHDRAW_SIGNAL, deliveryWorkflowId,
+  COMMAND_ID, COMMAND_SIGNAL, COMMAND_UPDATE, DELIVERY_WORKFLOW, EFFECTS, NUDGE_SIGNAL, VIEW_QUERY, WITHDRAW_SIGNAL, deliveryWorkflowId,
   type ApprovalActivities, type ApprovalInput, type ApprovalResult, type ApprovalView, type AttemptResult, type CommandAnswer, type CommandMessage,
   type CommitCommand, type CommitResult, type DeliveryInput, type WithdrawMessage,
 } from './protocol';
@@ -108,8 +108,7 @@ export async function delivery(input: DeliveryInput): Promise<AttemptResult> {
   const { tenant, approvalId, owedId } = input;
   for (let wait = input.firstInMs, n = 2; ; n += 1) {
     await sleep(Math.max(1, Math.round(wait / input.timeScale)), { summary: `${input.summary}: attempt ${n}` });
-    const activity = input.kind === 'callback' ? outbound(input.summary).resumeAgent : outbound(input.summary).attempt;
-    const result = await activity({ tenant, approvalId, owedId, workflowTime: Date.now() });
+    const result = await outbound(input.summary)[EFFECTS[input.kind]]({ tenant, approvalId, owedId, workflowTime: Date.now() });
     setCurrentDetails(result.detail);
     if (result.status !== 'failed_for_now') return result;
     wait = result.retryInMs;
@@ -208,10 +207,10 @@ class Effects {
 
   private async attempt(todo: Todo, asLocal: boolean): Promise<AttemptResult> {
     const call = { tenant: this.input.tenant, approvalId: this.input.approvalId, owedId: todo.id, workflowTime: Date.now() };
-    if (todo.kind === 'callback') return await outbound(todo.summary).resumeAgent(call);
-    if (!asLocal) return await outbound(todo.summary).attempt(call);
+    const name = EFFECTS[todo.kind];
+    if (!asLocal) return await outbound(todo.summary)[name](call);
     try {
-      return await local(todo.summary).attempt(call);
+      return await local(todo.summary)[name](call);
     } catch (error) {
       if (!(error instanceof ActivityFailure)) throw error;
       return { status: 'failed_for_now', seq: 0, retryInMs: 5000, detail: 'The first attempt did not come back in time' };

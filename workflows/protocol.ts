@@ -3,6 +3,7 @@
  * Messages carry one readonly object of plain JSON, so that a field can be added while histories run.
  * Must stay free of Node built-ins and of zod: workflow code imports it.
  */
+import type { OwedKind } from '../domain/events';
 import type { Refusal } from '../domain/moves';
 import type { ApprovalResult } from '../domain/outcome';
 import type { ApprovalView } from '../domain/view';
@@ -105,21 +106,26 @@ export interface DeliveryInput {
   readonly tenant: string;
   readonly approvalId: string;
   readonly owedId: string;
-  readonly kind: string;
+  readonly kind: OwedKind;
   readonly summary: string;
   readonly timeScale: number;
   /** When the next attempt is due, in milliseconds of domain time from the start. */
   readonly firstInMs: number;
 }
 
+/** The activity of each debt, named so that an operator reads in the history what was done. */
+export const EFFECTS = {
+  ask: 'ask', remind: 'remind', page_backup: 'pageBackup', tell_asked: 'tellAsked', tell_requester: 'tellRequester', tell_customer: 'tellCustomer',
+  open_ticket: 'openTicket', callback: 'resumeAgent', signal_workflow: 'signalAgent',
+} as const satisfies Record<OwedKind, string>;
+
+/** One attempt each, recorded. */
+export type EffectActivities = { readonly [Name in (typeof EFFECTS)[OwedKind]]: (input: AttemptInput) => Promise<AttemptResult> };
+
 /** What the workflows call. Effects happen here; results are plain data. */
-export interface ApprovalActivities {
+export interface ApprovalActivities extends EffectActivities {
   /** One transaction: see activities/commit.ts. */
   commit(input: CommitInput): Promise<CommitResult>;
-  /** One attempt at a message or a ticket, recorded. */
-  attempt(input: AttemptInput): Promise<AttemptResult>;
-  /** One attempt at the agent's callback, recorded. */
-  resumeAgent(input: AttemptInput): Promise<AttemptResult>;
   /** The sweep of invariant 9. */
   reconcile(input: { readonly workflowTime: number }): Promise<ReconcileReport>;
 }

@@ -24,7 +24,7 @@ import { createActivities } from '../../workers/activities';
 import { SEARCH_ATTRIBUTES } from '../../workers/engine';
 import { startMailSink, type MailSink } from '../../workers/mail-sink';
 import { createWorker } from '../../workers/worker';
-import { approvalWorkflowId, COMMAND_UPDATE, type ApprovalResult, type CommandAnswer } from '../../workflows/protocol';
+import { approvalWorkflowId, COMMAND_UPDATE, type ApprovalActivities, type ApprovalResult, type CommandAnswer } from '../../workflows/protocol';
 import { AGENT, SECRET, TENANT, publish } from './desk';
 import { DESK_DIRECTORY, DESK_POLICY } from './desk-policy';
 import type { TestStore } from './store';
@@ -52,7 +52,7 @@ export interface World {
   readonly client: Client;
   readonly mail: MailSink;
   readonly taskQueue: string;
-  readonly activities: ReturnType<typeof createActivities>;
+  readonly activities: ApprovalActivities;
   submit(request: RequestDraft, key?: string, identity?: AgentIdentity): Promise<SubmitAnswer>;
   /** Submits and starts the approval workflow, as the API does. */
   ask(request: RequestDraft, key?: string): Promise<SubmitAnswer>;
@@ -81,7 +81,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const client = skipping?.client ?? new TemporalClient({ connection: connection ?? (undefined as never) });
   if (skipping) await addAttributes(skipping);
   const mail = await startMailSink({ httpPort: null });
-  const activities = createActivities(core, { client, taskQueue, smtpUrl: mail.smtpUrl, mailFrom: 'Countersign <desk@example.com>', reconcileGraceMs: 0 });
+  const { activities, close: closeActivities } = createActivities(core, { client, taskQueue, smtpUrl: mail.smtpUrl, mailFrom: 'Countersign <desk@example.com>', reconcileGraceMs: 0 });
   await publish(store, options.policy ?? DESK_POLICY, options.directory ?? DESK_DIRECTORY);
   await registerAgent(store.db, { ...AGENT, callbackHosts: ['127.0.0.1'], callbackSecrets: [SECRET] });
   const bundle = options.bundle ?? sharedBundle();
@@ -127,7 +127,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
     startWorker,
     async close() {
       await worker?.stop();
-      await activities.close();
+      await closeActivities();
       await mail.stop();
       await connection?.close();
       await native?.close();
