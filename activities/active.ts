@@ -1,6 +1,6 @@
 /**
- * The active policy and directory of a tenant, compiled once per content hash. A policy that is missing or does not compile
- * allows nothing and never falls back to an older one. Must not import Temporal.
+ * The active policy and directory of a tenant, compiled once per content hash. One that is missing, does not compile, or is not
+ * what its hash says allows nothing, and never falls back to an older one. Must not import Temporal.
  */
 import type { Kysely } from 'kysely';
 import type { Directory } from '../domain/directory';
@@ -30,6 +30,9 @@ export function createActive(): Active {
       if (!policy) {
         throw new SubmitError('policy_broken', `The active policy ${stored.hash.slice(0, 12)} does not compile, so nothing is allowed: ${formatFindings(findings.slice(0, 1))}`);
       }
+      if (policy.hash !== stored.hash) {
+        throw new SubmitError('policy_broken', `The content of the active policy is not what its hash ${stored.hash.slice(0, 12)} says, so nothing is allowed; restore the store or publish again`);
+      }
       return keep(policies, stored.hash, policy);
     },
     async directoryOf(db, tenant) {
@@ -38,7 +41,7 @@ export function createActive(): Active {
       const known = directories.get(stored.hash);
       if (known) return known;
       const { directory } = parseDirectory(stored.text, 'directory.yaml');
-      return directory ? keep(directories, stored.hash, { ...directory, hash: stored.hash }) : null;
+      return directory?.hash === stored.hash ? keep(directories, stored.hash, directory) : null;
     },
   };
 }

@@ -64,7 +64,7 @@ export function createAttempt(deps: AttemptDeps): (input: AttemptInput) => Promi
     if (debt.status === 'done' || debt.status === 'failed_for_good') return { status: debt.status, seq: state.seq, retryInMs: 0, detail: 'It was settled before' };
     if (isMoot(debt.owed, state)) return { status: 'done', seq: state.seq, retryInMs: 0, detail: 'Nobody needs to be asked this any more' };
     const directory = await deps.active.directoryOf(deps.db, tenant);
-    if (!directory) throw new CommitError('no_directory', `Tenant ${tenant} has no directory`);
+    if (!directory) throw new CommitError('no_directory', `Tenant ${tenant} has no valid directory`);
     const startedAt = performance.now();
     const tried = await carryOut(deps, submitted, state, debt, directory);
     const latencyMs = Math.round(performance.now() - startedAt);

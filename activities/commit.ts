@@ -32,7 +32,7 @@ export function createCommit(deps: CommitDeps): Commit {
     await deps.db.transaction().execute(async (trx): Promise<CommitResult> => {
       const loaded = await lockApproval(trx, input.tenant, input.approvalId);
       const directory = await deps.directoryOf(trx, input.tenant);
-      if (!directory) throw new CommitError('no_directory', `Tenant ${input.tenant} has no directory, so nobody's role can be checked; publish one`);
+      if (!directory) throw new CommitError('no_directory', `Tenant ${input.tenant} has no valid directory, so nobody's role can be checked; publish one`);
       const now = await domainNow(deps, trx, input.workflowTime, loaded.lastAt);
       const commandId = input.command.type === 'command' ? input.command.commandId : null;
       const earlier = commandId === null ? null : await readAnswer(trx, input.tenant, commandId);

@@ -108,7 +108,7 @@ async function create(deps: SubmitDeps, trx: Transaction<Tables>, identity: Agen
   await checkCallback(deps, trx, identity, body);
   const policy = await deps.policyOf(trx, tenant);
   const directory = await deps.directoryOf(trx, tenant);
-  if (!directory) throw new SubmitError('no_directory', `Tenant ${tenant} has no directory, so nobody can be asked; publish one`);
+  if (!directory) throw new SubmitError('no_directory', `Tenant ${tenant} has no valid directory, so nobody can be asked; publish one`);
   const routed = resolve(policy, {
     action: body.action, facts: body.facts, evidence: body.evidence.map((e) => e.name),
     requester: { agent, run: body.run, onBehalfOf: body.on_behalf_of ?? null }, tenant,

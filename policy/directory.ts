@@ -49,7 +49,7 @@ export function parseDirectory(fileText: string, path: string): { readonly direc
       { id, ...person, absences: person.absences.map(({ from, to }) => ({ from: utc(from), to: utc(to) })) },
     ]),
   );
-  const directory: Directory = { hash: contentHash('directory', [file]), people, duty: doc.duty };
+  const directory: Directory = { hash: contentHash('directory', [{ path: 'directory.yaml', text: fileText }]), people, duty: doc.duty };
   return { directory: report.broken ? null : directory, findings: report.findings };
 }
 

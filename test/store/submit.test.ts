@@ -115,8 +115,7 @@ describe('a request that is refused leaves nothing', () => {
 
   it('a tenant without a policy, and one without a directory: nothing is allowed', async () => {
     expect(await refusal(refund(1), undefined, { tenant: 'nobody', agent: 'bot', owner: null })).toBe('no_policy');
-    const { files } = await store.db.selectFrom('policies').selectAll().executeTakeFirstOrThrow();
-    const hash = 'c'.repeat(64);
+    const { files, hash } = await store.db.selectFrom('policies').selectAll().executeTakeFirstOrThrow();
     await store.adminDb.insertInto('policies').values({ tenant: 'half', hash, name: 'desk', version: '1', files: JSON.stringify(files), published_at: new Date().toISOString(), published_by: 'x' }).execute();
     await store.adminDb.insertInto('active').values({ tenant: 'half', policy_hash: hash, directory_hash: null }).execute();
     expect(await refusal(refund(1), undefined, { tenant: 'half', agent: 'bot', owner: null })).toBe('no_directory');
@@ -130,6 +129,14 @@ describe('a request that is refused leaves nothing', () => {
       .execute();
     await store.adminDb.insertInto('active').values({ tenant: 'broken', policy_hash: hash, directory_hash: null }).execute();
     expect(await refusal(refund(1), undefined, { tenant: 'broken', agent: 'bot', owner: null })).toBe('policy_broken');
+  });
+
+  it('a stored policy whose content is not what its hash says: policy_broken', async () => {
+    const hash = 'd'.repeat(64);
+    const files = JSON.stringify([{ path: 'policy.yaml', text: DESK_POLICY.replace('usd(250)', 'usd(250000)') }]);
+    await store.adminDb.insertInto('policies').values({ tenant: 'altered', hash, name: 'desk', version: '1', files, published_at: new Date().toISOString(), published_by: 'x' }).execute();
+    await store.adminDb.insertInto('active').values({ tenant: 'altered', policy_hash: hash, directory_hash: null }).execute();
+    expect(await refusal(refund(1), undefined, { tenant: 'altered', agent: 'bot', owner: null })).toBe('policy_broken');
   });
 });
 
