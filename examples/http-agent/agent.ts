@@ -89,7 +89,7 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
       append({ type: 'replayed', approvalId, messageId });
       return 'replayed';
     }
-    append({ type: 'acted', approvalId, outcome, did: whatToDo(result), messageId, tokenId });
+    append({ type: 'acted', approvalId, outcome, did: whatToDo(result), reason: result.reason, messageId, tokenId });
     return 'acted';
   }
 

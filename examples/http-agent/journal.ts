@@ -9,7 +9,7 @@ export type Step =
   | { readonly type: 'asked'; readonly key: string; readonly request: Readonly<Record<string, unknown>> }
   | { readonly type: 'refused'; readonly key: string; readonly code: string; readonly message: string }
   | { readonly type: 'paused'; readonly key: string; readonly approvalId: string; readonly actionDigest: string }
-  | { readonly type: 'acted'; readonly approvalId: string; readonly outcome: string; readonly did: string; readonly messageId: string | null; readonly tokenId: string }
+  | { readonly type: 'acted'; readonly approvalId: string; readonly outcome: string; readonly did: string; readonly reason: string; readonly messageId: string | null; readonly tokenId: string }
   | { readonly type: 'replayed'; readonly approvalId: string; readonly messageId: string | null }
   | { readonly type: 'turned_away'; readonly why: string };
 export type Entry = Step & { readonly at: string };

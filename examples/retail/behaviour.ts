@@ -53,7 +53,12 @@ const ONE_SIGN_OFF: readonly Behaviour[] = [
 
 /** Refunds over USD 1,000.00: the CFO signs after the finance manager, and the two are two people. */
 const TWO_SIGN_OFFS: readonly Behaviour[] = [
-  { story: 'both approve', acts: [manager(yes), cfo(yes)], ends: 'approved', actions: ['2_11', '11_4', '16_6', '16_7', '38_10', '46_5', '47_5', '51_6', '53_5', '54_9', '54_10'] },
+  {
+    story: 'both approve',
+    acts: [manager(yes), cfo(yes)],
+    ends: 'approved',
+    actions: ['2_11', '11_4', '16_6', '16_7', '38_10', '46_5', '47_5', '51_6', '53_5', '54_9', '54_10'],
+  },
   { story: 'the manager denies', acts: [manager(no)], ends: 'denied', actions: ['54_11', '55_9', '55_10'] },
   { story: 'the manager approves, the CFO denies', acts: [manager(yes), cfo(no)], ends: 'denied', actions: ['55_11', '66_4', '69_3', '74_0'] },
   { story: 'silence, the CFO steps in, another signs', acts: [stepsIn(yes), otherCfo(yes)], ends: 'approved', actions: ['76_0', '78_2'] },
