@@ -39,7 +39,7 @@ export function toApiError(error: unknown, log: FastifyBaseLogger): ApiError {
   if (error instanceof CommitError && error.code === 'no_directory') return new ApiError('no_directory', error.message, {}, { cause: error });
   if (error instanceof RecordError && Object.hasOwn(JSON_FAULTS, error.code)) return new ApiError(JSON_FAULTS[error.code] ?? 'invalid_json', error.message, {}, { cause: error });
   if (hasZodFastifySchemaValidationErrors(error)) return validationError(error);
-  const code = error instanceof Error && 'code' in error ? textOf(error.code) : '';
+  const code = typeof error === 'object' && error !== null && 'code' in error ? textOf(error.code) : '';
   const known = Object.hasOwn(FRAMEWORK, code) ? FRAMEWORK[code] : undefined;
   if (known) return new ApiError(known[0], known[1], {}, { cause: error });
   const reference = randomUUID();

@@ -25,8 +25,6 @@ export interface Gateway {
   ready(timeoutMs: number): Promise<boolean>;
 }
 
-/** How long the engine may take to say that it is there. */
-const READY_TIMEOUT_MS = 1_000;
 export interface GatewayOptions {
   readonly taskQueue: string;
   readonly timeScale: number;

@@ -18,13 +18,15 @@ export function approvalPage(page: ApprovalPage): Markup {
   const { approval, state, directory, entries } = page;
   const { packet } = approval;
   const name = nameIn(directory);
+  // After what it rests on: one reads before one decides.
+  const form = moves(page, actingRole(page));
   return html`
 ${told(page)}
 <p class="lead">${badge(state.state)} <span class="muted">${approval.lane} · tier ${packet.tier} · risk ${packet.risk}</span></p>
 <h1>${packet.headline}</h1>
 ${packet.amount !== null && html`<p class="amount">${packet.amount}</p>`}
 ${state.ended ? ended(page) : standing(page)}
-${moves(page, actingRole(page))}
+${form && html`<p><a href="#move">Go to your move</a></p>`}
 <section><h2>Why it needs a person</h2><ul>${packet.why.map((why) => html`<li>${why}</li>`)}</ul>
 ${packet.provision.map((text) => html`<blockquote>${text}</blockquote>`)}
 ${packet.instruction !== '' && html`<p>${packet.instruction}</p>`}
@@ -48,6 +50,7 @@ ${quoted('agent', 'Parameters', JSON.stringify(packet.action.params, null, 2))}
 ${Object.keys(packet.facts).length > 0 && quoted('agent', 'Facts claimed', JSON.stringify(packet.facts, null, 2))}
 ${packet.action.artifacts.length > 0 && html`<h3>Artifacts</h3><ul>${packet.action.artifacts.map((a) => html`<li>${a.name} (${a.media_type}) <code class="hash">${a.sha256}</code></li>`)}</ul>`}
 </section>
+<div id="move">${form}</div>
 <section><h2>Timeline</h2><ol class="timeline">${entries.map(({ at, event }) => html`<li>${when(at)} <span>${sentence(event, name)}</span></li>`)}</ol></section>
 <p class="muted">Packet <code class="hash">${approval.packetDigest}</code></p>`;
 }
@@ -85,12 +88,14 @@ function standing({ state, approval, directory, now }: ApprovalPage): Markup {
   const signOff = plan.signOffs.find((s) => s.id === open?.id);
   if (!open || !signOff || open.dueAt === null) return html`<p>Nobody has been asked yet; this takes a moment.</p>`;
   const given = state.signOffs.flatMap((s) => s.given);
+  const next = whatIsNext(plan, signOff, open.level);
+  const end = describeEnd(plan.onTimeout.end, plan);
   return html`<dl class="standing">
 <dt>Asked</dt><dd>${open.asked.map((a) => `${name(a.person)} (${a.role})`).join(' and ')}</dd>
 ${open.claimedBy !== null && html`<dt>Claimed by</dt><dd>${name(open.claimedBy)}</dd>`}
 <dt>Until</dt><dd>${due(open.dueAt)}</dd>
-<dt>If nobody answers</dt><dd>${whatIsNext(plan, signOff, open.level)}</dd>
-<dt>Otherwise silence means</dt><dd>${describeEnd(plan.onTimeout.end, plan)}</dd>
+<dt>If nobody answers</dt><dd>${next}</dd>
+${next !== end && html`<dt>If nobody ever does</dt><dd>${end}</dd>`}
 ${plan.signOffs.length > 1 && html`<dt>Sign-off</dt><dd>${signOff.id} of ${plan.signOffs.length}${given.length > 0 && `; given by ${given.map((d) => `${name(d.person)} (${d.role})`).join(' and ')}`}</dd>`}
 </dl>`;
 }

@@ -3,6 +3,7 @@
  * Pure.
  */
 import { ms, type Instant } from '../../domain/json';
+import { minute } from '../api/present';
 import type { SignedIn } from '../api/visibility';
 import { html, type Markup, type Part } from './html';
 
@@ -38,7 +39,7 @@ ${body}
 `.text;
 
 /** `2026-11-21 09:30 UTC`. */
-export const when = (at: Instant): Markup => html`<time datetime="${at}">${at.slice(0, 16).replace('T', ' ')} UTC</time>`;
+export const when = (at: Instant): Markup => html`<time datetime="${at}">${minute(at)}</time>`;
 
 /** `in 25 min`, `2 h ago`; from the domain's now, which in a demo runs faster than the wall's. */
 export function fromNow(at: Instant, now: Instant): string {

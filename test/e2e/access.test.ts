@@ -69,8 +69,12 @@ const PAGES: Readonly<Record<string, number>> = {
   'GET /': 303, 'GET /approvals/:id': 303, 'POST /approvals/:id/moves': 303, 'GET /login': 200, 'POST /login': 404, 'POST /logout': 303, 'GET /assets/page.css': 200,
 };
 
-const store = useStore();
 let world: ApiWorld;
+// Before the store's own hook: what uses the store ends first.
+afterAll(async () => {
+  await world.close();
+});
+const store = useStore();
 const tokens = new Map<CallerName, string>();
 beforeAll(async () => {
   world = await openApi({ store });
@@ -81,9 +85,6 @@ beforeAll(async () => {
     ['requester', await world.signIn('rita')], ['auditor', await world.signIn('ada')], ['operator', await world.signIn('omar')], ['stranger', await world.signIn('ada', OTHER_TENANT)],
   ];
   for (const [name, token] of pairs) tokens.set(name, token);
-});
-afterAll(async () => {
-  await world.close();
 });
 
 const bearer = (caller: CallerName): Record<string, string> => {

@@ -15,13 +15,14 @@ interface Submitted {
   readonly result: { readonly outcome: string; readonly token: string } | null;
 }
 
-const store = useStore();
 let world: ApiWorld;
-beforeAll(async () => {
-  world = await openApi({ store });
-});
+// Before the store's own hook: what uses the store ends first.
 afterAll(async () => {
   await world.close();
+});
+const store = useStore();
+beforeAll(async () => {
+  world = await openApi({ store });
 });
 
 const as = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
