@@ -239,7 +239,9 @@ function owedAtEnd(state: ApprovalState, context: Context, how: End, silent: boo
   const notice = silent ? plan.onTimeout.tellCustomer : how.outcome === 'denied' ? plan.onDeny.tellCustomer : undefined;
   if (notice && context.hasCustomerAddress) owed.push({ kind: 'tell_customer', ...notice });
   if (how.outcome === 'denied' && plan.onDeny.tellRequester && context.hasRequesterAddress) owed.push({ kind: 'tell_requester', what: how.why });
-  for (const to of everyoneAsked(state)) owed.push({ kind: 'tell_asked', to, channel: 'email', what: how.why });
+  // Who made the last move knows; everyone else who was asked is told.
+  const last = how.deciders?.at(-1)?.person;
+  for (const to of everyoneAsked(state).filter((a) => a.person !== last)) owed.push({ kind: 'tell_asked', to, channel: 'email', what: how.why });
   return owed;
 }
 

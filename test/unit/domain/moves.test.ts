@@ -99,7 +99,7 @@ describe('deny', () => {
       next: { path: 'log and stop' },
       deciders: [{ person: 'fay' }],
     });
-    expect(ended.owed.map((o) => o.kind)).toEqual(['callback', 'tell_customer', 'tell_requester', 'tell_asked']);
+    expect(ended.owed.map((o) => o.kind)).toEqual(['callback', 'tell_customer', 'tell_requester']);
   });
 
   it('opens no ticket: that is for silence', () => {
@@ -107,7 +107,7 @@ describe('deny', () => {
       onTimeout: { end: 'expire', ticket: { queue: 'review', owner: 'operations', title: 'Review' }, tellCustomer: { subject: 's', text: 't' } },
     });
     play.says('fay', deny());
-    expect(play.last('ended').owed.map((o) => o.kind)).toEqual(['callback', 'tell_requester', 'tell_asked']);
+    expect(play.last('ended').owed.map((o) => o.kind)).toEqual(['callback', 'tell_requester']);
   });
 
   it('needs no authority over the amount', () => {

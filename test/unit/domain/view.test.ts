@@ -90,7 +90,7 @@ describe('at the end', () => {
 
   it('asks nobody any more, and resumes the agent first', () => {
     const play = new Play(plan).open();
-    play.says('fay', deny());
+    play.says('finn', deny());
     expect(seen(play, plan).todo.map((t) => t.summary)).toEqual([
       'Resume the agent by signed callback',
       'Tell the customer',
@@ -107,7 +107,7 @@ describe('at the end', () => {
 
   it('has nothing to do once all is delivered, and keeps trying what failed for now', () => {
     const play = new Play(plan, { resume: { type: 'poll' } }).open();
-    play.says('fay', approve());
+    play.says('finn', approve());
     const owed = play.state.owed;
     expect(owed.map((o) => [o.owed.kind, o.status])).toEqual([
       ['ask', 'done'],
