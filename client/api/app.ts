@@ -14,8 +14,7 @@ import type { Caller, SignedIn } from './visibility';
 export type App = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, ZodTypeProvider>;
 
 /** `page`: people by their cookie, checked by the page itself, which answers with pages instead of problems. */
-export const WHO = ['public', 'agent', 'person', 'caller', 'page'] as const;
-export type Who = (typeof WHO)[number];
+type Who = 'public' | 'agent' | 'person' | 'caller' | 'page';
 
 declare module 'fastify' {
   interface FastifyContextConfig {

@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 const flag = z.enum(['true', 'false', '1', '0']).default('false').transform((v) => v === 'true' || v === '1');
 const url = (protocols: readonly string[]) =>
-  z.string().refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), { message: `must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}` });
+  z.string({ error: 'is missing' }).refine((text) => URL.canParse(text) && protocols.includes(new URL(text).protocol), { message: `must be a URL that starts with ${protocols.map((p) => `${p}//`).join(' or ')}` });
 
 const ConfigSchema = z
   .object({
@@ -16,7 +16,7 @@ const ConfigSchema = z
     TEMPORAL_NAMESPACE: z.string().min(1).default('default'),
     TEMPORAL_API_KEY: z.string().min(1).optional(),
     TEMPORAL_TLS: flag,
-    COUNTERSIGN_KEYS_FILE: z.string().min(1),
+    COUNTERSIGN_KEYS_FILE: z.string({ error: 'is missing' }).min(1),
     COUNTERSIGN_API_PORT: z.coerce.number().int().min(0).max(65_535).default(8700),
     COUNTERSIGN_API_HOST: z.string().min(1).default('127.0.0.1'),
     COUNTERSIGN_PUBLIC_URL: url(['http:', 'https:']).optional(),

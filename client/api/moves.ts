@@ -16,7 +16,7 @@ import { standing, type ApprovalRow } from './reads';
 import type { MoveInput } from './schemas';
 import type { SignedIn } from './visibility';
 
-export type Moved = { readonly status: 'answered'; readonly commandId: string; readonly answer: CommandAnswer } | { readonly status: 'stored'; readonly commandId: string };
+type Moved = { readonly status: 'answered'; readonly commandId: string; readonly answer: CommandAnswer } | { readonly status: 'stored'; readonly commandId: string };
 
 export type MakeMove = (viewer: SignedIn, approval: ApprovalRow, input: MoveInput, idempotencyKey: string | undefined) => Promise<Moved>;
 

@@ -9,7 +9,7 @@ import type { Instant } from '../../domain/json';
 
 export type Submitted = z.output<typeof SubmittedSchema>;
 
-export const pageOf = (publicUrl: string, approvalId: string): string => `${publicUrl}/approvals/${encodeURIComponent(approvalId)}`;
+const pageOf = (publicUrl: string, approvalId: string): string => `${publicUrl}/approvals/${encodeURIComponent(approvalId)}`;
 
 export const presentApproval = (a: ApprovalRow, publicUrl: string): z.output<typeof ApprovalSchema> => ({
   approval_id: a.approvalId, tenant: a.tenant, agent: a.agent, state: a.state, ended: a.ended, headline: a.headline, lane: a.lane, tier: a.tier, level: a.level,

@@ -9,7 +9,7 @@ import { PROBLEM_CODES } from './problems';
 /** An object of the domain, passed on as it is. */
 const domainObject = (id: string, description: string) => z.looseObject({}).meta({ id, description });
 
-export const ProblemSchema = z
+const ProblemSchema = z
   .object({
     type: z.string(),
     title: z.string(),

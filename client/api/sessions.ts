@@ -13,7 +13,7 @@ export const SESSION_SECONDS = 12 * 60 * 60;
 const ISSUER = 'countersign';
 const AUDIENCE = 'countersign-people';
 
-export interface Session {
+interface Session {
   readonly tenant: string;
   readonly person: string;
   /** In the domain's time, because deadlines of sign-ins are. */

@@ -19,7 +19,7 @@ export interface SignedIn {
 export type Caller = ({ readonly kind: 'agent' } & AgentIdentity) | ({ readonly kind: 'person' } & SignedIn);
 
 /** Roles that see everything of their tenant. They decide nothing by it. */
-export const WATCHERS: readonly string[] = ['operator', 'auditor'];
+const WATCHERS: readonly string[] = ['operator', 'auditor'];
 
 export const isWatcher = (person: Person): boolean => person.roles.some((role) => WATCHERS.includes(role));
 

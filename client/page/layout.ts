@@ -56,7 +56,7 @@ const AUTHORS: Readonly<Record<string, string>> = { agent: 'Written by the agent
 export const quoted = (source: string, title: string, text: string): Markup =>
   html`<figure class="quoted ${source === 'system' ? 'system' : 'foreign'}"><figcaption><strong>${title}</strong> <span>${AUTHORS[source] ?? source}</span></figcaption><pre>${text}</pre></figure>`;
 
-export const STATES: Readonly<Record<string, string>> = {
+const STATES: Readonly<Record<string, string>> = {
   routing: 'Being routed', waiting: 'Waiting', asked: 'Waiting for information', taken_over: 'Taken over', held: 'Held', allowed: 'Allowed', blocked: 'Blocked',
   approved: 'Approved', approved_with_conditions: 'Approved with conditions', denied: 'Denied', answered: 'Answered', resolved_by_person: 'Resolved by a person',
   handed_back: 'Handed back', expired: 'Expired', withdrawn: 'Withdrawn',

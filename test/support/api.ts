@@ -16,7 +16,7 @@ import type { Patience } from '../../client/api/deps';
 import { DESK_DIRECTORY, DESK_POLICY } from './desk-policy';
 import type { TestStore } from './store';
 
-export const QUICK: Patience = { engineMs: 100, moveMs: 300, tryMs: 200, openMs: 200, waitMs: 2_000 };
+const QUICK: Patience = { engineMs: 100, moveMs: 300, tryMs: 200, openMs: 200, waitMs: 2_000 };
 
 export interface ApiWorldOptions {
   readonly store: TestStore;

@@ -10,7 +10,7 @@ import { LoggedInSchema, LoginSchema, MeSchema, problems } from '../schemas';
 import { SESSION_COOKIE, SESSION_SECONDS } from '../sessions';
 import type { FastifyReply } from 'fastify';
 
-export const DEVELOPMENT_NOTICE = 'Development login: nobody checked who you are. It does not exist in production.';
+const DEVELOPMENT_NOTICE = 'Development login: nobody checked who you are. It does not exist in production.';
 
 /** The one tenant whose directory knows this person, or the named one. */
 async function findPerson(deps: ApiDeps, id: string, tenant: string | undefined): Promise<{ tenant: string; person: Person } | null> {
