@@ -51,7 +51,8 @@ export class ConfigError extends Error {
 }
 
 export function readConfig(env: Readonly<Record<string, string | undefined>>): ApiConfig {
-  const parsed = ConfigSchema.safeParse(env);
+  // An empty value is the same as none, as for the worker.
+  const parsed = ConfigSchema.safeParse(Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== '')));
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message.charAt(0).toLowerCase()}${issue.message.slice(1)}`);
   throw new ConfigError(`The API cannot start with these settings: ${faults.join('; ')}`);

@@ -7,6 +7,10 @@ it('is production unless it is told otherwise', () => {
   expect(readConfig(NEEDED)).toMatchObject({ COUNTERSIGN_ENV: 'production', COUNTERSIGN_API_PORT: 8700, COUNTERSIGN_ALLOW_LOOPBACK: false, COUNTERSIGN_CLOCK: 'database' });
 });
 
+it('takes an empty value for none', () => {
+  expect(readConfig({ ...NEEDED, COUNTERSIGN_CLOCK_ORIGIN: '', COUNTERSIGN_API_PORT: '' })).toMatchObject({ COUNTERSIGN_API_PORT: 8700 });
+});
+
 it.each([
   ['a missing store', { DATABASE_URL: undefined }, 'DATABASE_URL'],
   ['a store of another kind', { DATABASE_URL: 'mysql://db' }, 'DATABASE_URL'],
