@@ -143,6 +143,7 @@ async function bringUp({ settings, env, say, signal }: UpOptions, undo: (() => P
       mailUrl: mail?.webUrl ?? null,
       home: shown(home),
       agentFile: shown(agentFile),
+      joinFile: shown(join(home, 'up.env')),
       seeded,
     }),
   );
@@ -151,7 +152,8 @@ async function bringUp({ settings, env, say, signal }: UpOptions, undo: (() => P
 /** What another program needs to join in here, such as `countersign record verify`. */
 function joinFile(path: string, env: NodeJS.ProcessEnv): void {
   const names = ['COUNTERSIGN_ENV', 'DATABASE_URL', 'COUNTERSIGN_KEYS_FILE', 'COUNTERSIGN_PUBLIC_URL', 'TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE', 'COUNTERSIGN_TASK_QUEUE'];
-  writeFileSync(path, names.map((name) => `${name}=${env[name] ?? ''}\n`).join(''), { mode: 0o600 });
+  const lines = [...names.map((name) => [name, env[name] ?? '']), ['COUNTERSIGN_URL', env['COUNTERSIGN_PUBLIC_URL'] ?? '']];
+  writeFileSync(path, lines.map((line) => `${line.join('=')}\n`).join(''), { mode: 0o600 });
 }
 
 /** Makes this the only one in its home, with its ports free. Returns how to give the home back. */

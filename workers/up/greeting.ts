@@ -9,6 +9,7 @@ export interface Places {
   readonly mailUrl: string | null;
   readonly home: string;
   readonly agentFile: string;
+  readonly joinFile: string;
   readonly seeded: Seeded;
 }
 
@@ -36,10 +37,11 @@ export function greeting(places: Places): string {
     `People (development login, no password: POST ${apiUrl}/v1/dev/login):`,
     ...table(seeded.people),
     '',
-    'Try next:',
+    'Try next, in another terminal:',
+    `  set -a; . ${places.joinFile}; . ${agentFile}; set +a; alias countersign='node client/cli/bin.cjs'`,
+    '  countersign request examples/finance/request.json     as the agent',
+    ...(first === undefined ? [] : [`  countersign login ${first.id}; countersign list --mine     as a person; or open the link in the mail`]),
     '  npm run demo     finance, unattended: silence, a yes and a no, with time running faster',
-    ...(first === undefined ? [] : [`  curl -s ${apiUrl}/v1/dev/login -H 'content-type: application/json' -d '{"person":"${first.id}"}'`]),
-    `  . ${agentFile}; curl -s ${apiUrl}/v1/me -H "authorization: Bearer $COUNTERSIGN_AGENT_KEY"`,
     '',
     'Ctrl-C stops everything; the next npm start goes on where this one ended.',
     '',

@@ -58,7 +58,7 @@ async function seedAgent({ db, agentFile }: SeedOptions, at: string, people: rea
   const owner = people.some((person) => person.id === OWNER) ? OWNER : null;
   if (known === null) await registerAgent(db, { tenant: TENANT, agent: AGENT, owner, callbackHosts: ['127.0.0.1', 'localhost'], callbackSecrets: [secret] });
   const key = await issueKey(db, { tenant: TENANT, agent: AGENT, at });
-  writeFileSync(agentFile, `COUNTERSIGN_AGENT_KEY=${key}\nCOUNTERSIGN_CALLBACK_SECRET=${secret}\n`, { mode: 0o600 });
+  writeFileSync(agentFile, `COUNTERSIGN_KEY=${key}\nCOUNTERSIGN_CALLBACK_SECRET=${secret}\n`, { mode: 0o600 });
   return key;
 }
 
