@@ -19,7 +19,7 @@ const DONE: Readonly<Record<OwedKind, (to: string) => string>> = {
 /** What stands on the terminal; null for what only a machine wants to know. */
 export function inWords({ at, text, event }: TimelineEntry): string | null {
   const said = wordsFor(event, text);
-  return said === null ? null : `${timeOf(at)}  ${said.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, timeOf)}`;
+  return said === null ? null : `${timeOf(at)}  ${said}`;
 }
 
 function wordsFor(event: ApprovalEvent, text: string): string | null {
@@ -27,8 +27,10 @@ function wordsFor(event: ApprovalEvent, text: string): string | null {
     case 'claimed':
     case 'reminded':
       return null;
+    case 'level_opened':
+      return `${event.asked.map(({ person }) => nameOf(person)).join(' and ')} (${event.name}) is asked until ${timeOf(event.dueAt)}; then ${event.next}`;
     case 'level_timed_out':
-      return `Silence: ${text}`;
+      return `Silence: ${nameOf(event.owner)} (${event.name}) did not answer by ${timeOf(event.dueAt)}`;
     case 'attempted':
       return event.status === 'done' ? `  ${DONE[event.kind](event.to)}` : `  ${text}`;
     case 'ended':

@@ -75,7 +75,7 @@ export async function startStack({ policy, scale, say, signal }: StackOptions): 
     await stop();
     throw error;
   }
-  const { COUNTERSIGN_AGENT_KEY: key = '', COUNTERSIGN_CALLBACK_SECRET: secret = '' } = settingsIn(join(dir, 'agent.env'));
+  const { COUNTERSIGN_KEY: key = '', COUNTERSIGN_CALLBACK_SECRET: secret = '' } = settingsIn(join(dir, 'agent.env'));
   const joined = settingsIn(join(dir, 'up.env'));
   return {
     apiUrl: `http://127.0.0.1:${String(ports[0])}`,

@@ -2,7 +2,7 @@
  * `npm run demo` as a newcomer runs it: a process of its own, unattended.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
@@ -12,6 +12,8 @@ let demo: ChildProcess | undefined;
 
 beforeEach(() => {
   tmp = mkdtempSync(join(tmpdir(), 'countersign-demo-test-'));
+  // The store's user must pass through where the tests run as root.
+  chmodSync(tmp, 0o711);
 });
 afterEach(() => {
   demo?.kill('SIGKILL');
@@ -42,9 +44,9 @@ it(
     expect(complaint).toBe('');
     expect(lines.filter((line) => line.includes('WRONG'))).toEqual([]);
     expect(lines[1]).toMatch(/^Time runs 300 times faster here.*[Oo]nly development allows that/);
-    for (const line of [
-      /asked as finance_manager \(finance manager\) until \d\d:\d\d; then CFO is asked/,
-      /asked as cfo \(CFO\) until \d\d:\d\d; then the request expires and a ticket opens/,
+    const wanted = [
+      /Maya Lindt \(finance manager\) is asked until \d\d:\d\d; then CFO is asked/,
+      /Elena Costa \(CFO\) is asked until \d\d:\d\d; then the request expires and a ticket opens/,
       /ok {4}It ended as expired/,
       /ok {4}The agent took no action/,
       /ok {4}GET \/v1\/tickets: .* open, queue manual-review, owner finance_manager/,
@@ -55,8 +57,8 @@ it(
       /ok {4}The agent took no action: log the reason, tell the requester, end the run/,
       /ok {4}Mail to ravi.menon@company.example/,
       /^3 callbacks verified, each received once/,
-    ])
-      expect(lines).toContainEqual(expect.stringMatching(line));
+    ];
+    expect(wanted.filter((line) => !lines.some((each) => line.test(each)))).toEqual([]);
     expect(code).toBe(0);
     expect(readdirSync(tmp).filter((name) => name.startsWith('countersign-'))).toEqual([]);
   },
