@@ -4,8 +4,8 @@
  * Pure: imports only from domain.
  */
 import { describeEnd } from './decide';
-import type { JsonObject } from './json';
-import { formatMoney } from './money';
+import type { Json, JsonObject } from './json';
+import { formatMoney, isMoney } from './money';
 import type { Plan } from './plan';
 import type { RequestInput } from './request';
 
@@ -73,4 +73,16 @@ export function buildPacket(request: RequestInput, plan: Plan, agent: string): P
     case: request.case ?? null,
     policy: plan.policy,
   };
+}
+
+/** Parameters as a person reads them, a line each, every one of them: money as money, texts as they are, the rest as JSON. */
+export const readableParams = (params: JsonObject): string =>
+  Object.entries(params)
+    .map(([name, value]) => `${name}: ${readable(value)}`)
+    .join('\n');
+
+function readable(value: Json): string {
+  if (isMoney(value)) return formatMoney(value);
+  // Quoted where a line end could pass for another parameter.
+  return typeof value === 'string' && !/[\n\r\u2028\u2029]/.test(value) ? value : JSON.stringify(value);
 }

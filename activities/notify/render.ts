@@ -4,7 +4,7 @@
  * Pure: imports only from domain and this folder.
  */
 import type { Instant } from '../../domain/json';
-import type { Packet } from '../../domain/packet';
+import { readableParams, type Packet } from '../../domain/packet';
 import { oneLine, visible } from '../../domain/text';
 import { toHtml, toText, type Block } from './document';
 import type { Message, Rendered } from './message';
@@ -81,7 +81,7 @@ function contents(packet: Packet): readonly Block[] {
       ],
     },
     { type: 'box', label: 'Written by the agent: why it asks', text: packet.reason },
-    { type: 'box', label: 'Written by the agent: exactly what it will do', text: `${action.summary}\n${JSON.stringify(action.params, null, 2)}` },
+    { type: 'box', label: 'Written by the agent: exactly what it will do', text: `${action.summary}\n${readableParams(action.params)}` },
     ...packet.evidence.map(({ title, source, content }): Block => ({ type: 'box', label: `${SOURCE[source] ?? `From ${source}`}: ${oneLine(title)}`, text: content })),
   ];
 }

@@ -4,7 +4,7 @@
 import type { z } from 'zod';
 import type { ApprovalRow } from './reads';
 import type { ApprovalSchema, SubmittedSchema } from './schemas';
-import type { ApprovalEvent } from '../../domain/events';
+import type { ApprovalEvent, OwedKind } from '../../domain/events';
 import type { Instant } from '../../domain/json';
 
 export type Submitted = z.output<typeof SubmittedSchema>;
@@ -19,6 +19,18 @@ export const presentApproval = (a: ApprovalRow, publicUrl: string): z.output<typ
 
 /** `2026-11-21 09:30 UTC`. */
 export const minute = (at: Instant): string => `${at.slice(0, 16).replace('T', ' ')} UTC`;
+
+const DONE: Readonly<Record<OwedKind, (to: string) => string>> = {
+  ask: (to) => `Mail to ${to}: asked`,
+  remind: (to) => `Mail to ${to}: reminded`,
+  page_backup: (to) => `Mail to ${to}: paged`,
+  tell_asked: (to) => `Mail to ${to}: how it stands`,
+  tell_requester: (to) => `Mail to ${to}, for the agent: how it ended`,
+  tell_customer: () => 'Mail to the customer',
+  open_ticket: (to) => `Ticket in the queue ${to}`,
+  callback: (to) => `Signed callback to ${to}`,
+  signal_workflow: (to) => `Signal to the agent's workflow ${to}`,
+};
 
 /** One sentence for a line of the timeline; `name` turns a person's id into a name. */
 export function sentence(event: ApprovalEvent, name: (id: string) => string): string {
@@ -40,7 +52,7 @@ export function sentence(event: ApprovalEvent, name: (id: string) => string): st
     case 'held': return `Held for ${name(event.owner)} (${event.role}) until ${minute(event.dueAt)}`;
     case 'ended': return `Ended as ${event.outcome}: ${event.why}`;
     case 'refused': return `A move (${event.move}) by ${name(event.by)} was refused: ${event.message}`;
-    case 'attempted': return `${event.kind} to ${event.to}, attempt ${String(event.attempt)}: ${event.status}${event.detail ? ` (${event.detail})` : ''}`;
+    case 'attempted': return event.status === 'done' ? DONE[event.kind](name(event.to)) : `${DONE[event.kind](name(event.to))}: attempt ${String(event.attempt)} ${event.status === 'failed_for_now' ? 'failed for now' : 'failed for good'} (${event.detail})`;
     case 'engine': return `The engine was ${event.what}: ${event.why}`;
   }
 }

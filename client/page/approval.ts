@@ -2,6 +2,7 @@
  * The page of one approval: what is asked, who decides until when, what it rests on, what happened, and, for those who may, the moves.
  * Rendered from the stored packet whose digest the forms carry. Pure.
  */
+import { readableParams } from '../../domain/packet';
 import { describeEnd, whatIsNext } from '../../domain/decide';
 import { holds, personOf, type Directory } from '../../domain/directory';
 import type { Instant } from '../../domain/json';
@@ -46,7 +47,7 @@ ${packet.action.data.length > 0 && html`<dt>Data touched</dt><dd>${packet.action
 <dt>On silence</dt><dd>${packet.onSilence}</dd>
 <dt>Policy</dt><dd>${packet.policy.name} ${packet.policy.version} <code class="hash">${packet.policy.hash.slice(0, 12)}</code></dd>
 </dl>
-${quoted('agent', 'Parameters', JSON.stringify(packet.action.params, null, 2))}
+${quoted('agent', 'Parameters', readableParams(packet.action.params))}
 ${Object.keys(packet.facts).length > 0 && quoted('agent', 'Facts claimed', JSON.stringify(packet.facts, null, 2))}
 ${packet.action.artifacts.length > 0 && html`<h3>Artifacts</h3><ul>${packet.action.artifacts.map((a) => html`<li>${a.name} (${a.media_type}) <code class="hash">${a.sha256}</code></li>`)}</ul>`}
 </section>
