@@ -34,6 +34,12 @@ export interface ApprovalView {
   readonly result: ApprovalResult | null;
 }
 
+/** The engine cuts a summary at 400 bytes. */
+const LABEL_MAX = 200;
+
+/** `2026-11-21 08:09 UTC`. */
+const minute = (at: Instant | null): string => (at === null ? 'no deadline' : `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`);
+
 /** The view of a state. `result` is given once it has ended, with its token. */
 export function viewOf(state: ApprovalState, plan: Plan, directory: Directory, now: Instant, result: ApprovalResult | null): ApprovalView {
   const name = (id: string): string => personOf(directory, id)?.name ?? id;
@@ -45,12 +51,13 @@ export function viewOf(state: ApprovalState, plan: Plan, directory: Directory, n
   const due = state.takeover?.dueAt ?? state.hold?.dueAt ?? open?.dueAt ?? null;
   const levelName = ended ? '' : state.hold ? `held for ${state.hold.role}` : state.takeover ? `taken over` : level?.name ?? '';
   const at = nextInstant(state);
-  const label = !at || !owner ? '' : at === due ? `${levelName} (${name(owner)}) until ${at}` : `Remind ${levelName} (${name(owner)})`;
   const next = state.takeover || state.hold || !signOff || !open ? '' : whatIsNext(plan, signOff, open.level);
+  const whoAndWhen = !owner ? '' : `${levelName} (${name(owner)}) until ${minute(due)}${next ? `, then ${next}` : ''}`;
+  const label = (at === due ? whoAndWhen : `Remind ${whoAndWhen}`).slice(0, LABEL_MAX);
   const details = ended
     ? `**${state.state}**: ${state.ended?.why ?? ''}`
     : owner
-      ? [`**${state.state}** ${signOff && plan.signOffs.length > 1 ? `(sign-off ${signOff.id} of ${plan.signOffs.length}) ` : ''}on **${name(owner)}** (${levelName})`, `- until ${due ?? 'no deadline'}`, ...(next ? [`- then ${next}`] : [])].join('\n')
+      ? [`**${state.state}** ${signOff && plan.signOffs.length > 1 ? `(sign-off ${signOff.id} of ${plan.signOffs.length}) ` : ''}on **${name(owner)}** (${levelName})`, `- until ${minute(due)}`, ...(next ? [`- then ${next}`] : [])].join('\n')
       : `**${state.state}**`;
   return {
     seq: state.seq,

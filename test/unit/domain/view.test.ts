@@ -12,13 +12,13 @@ describe('while a level waits', () => {
   const view = seen(play, plan);
 
   it('wakes for the reminder first, and names level and person', () => {
-    expect(view.wake).toEqual({ at: '2026-11-23T09:15:00.000Z', label: 'Remind finance manager (Fay)' });
+    expect(view.wake).toEqual({ at: '2026-11-23T09:15:00.000Z', label: 'Remind finance manager (Fay) until 2026-11-23 09:30 UTC, then CFO is asked' });
   });
 
   it('wakes for the end of the level when the reminders are given', () => {
     const later = new Play(plan).open();
     later.passes(15 * MINUTE);
-    expect(seen(later, plan).wake).toEqual({ at: '2026-11-23T09:30:00.000Z', label: 'finance manager (Fay) until 2026-11-23T09:30:00.000Z' });
+    expect(seen(later, plan).wake).toEqual({ at: '2026-11-23T09:30:00.000Z', label: 'finance manager (Fay) until 2026-11-23 09:30 UTC, then CFO is asked' });
   });
 
   it('puts state, level, lane, owner and due time into the search attributes', () => {
@@ -26,7 +26,7 @@ describe('while a level waits', () => {
   });
 
   it('says who is asked, until when and what comes next', () => {
-    expect(view.details).toBe('**waiting** on **Fay** (finance manager)\n- until 2026-11-23T09:30:00.000Z\n- then CFO is asked');
+    expect(view.details).toBe('**waiting** on **Fay** (finance manager)\n- until 2026-11-23 09:30 UTC\n- then CFO is asked');
   });
 
   it('has the question to send, by an id that stays', () => {
@@ -45,7 +45,7 @@ describe('of a chain', () => {
     const plan = planOf({ signOffs: [signOff('1', [level('manager', 'finance_manager', 30)]), signOff('2', [level('CFO', 'cfo', 30)])] });
     const play = new Play(plan).open();
     play.says('fay', approve());
-    expect(seen(play, plan).details).toBe('**waiting** (sign-off 2 of 2) on **Cleo** (CFO)\n- until 2026-11-23T09:30:00.000Z\n- then the request expires');
+    expect(seen(play, plan).details).toBe('**waiting** (sign-off 2 of 2) on **Cleo** (CFO)\n- until 2026-11-23 09:30 UTC\n- then the request expires');
   });
 });
 
@@ -56,7 +56,7 @@ describe('taken over', () => {
     play.says('finn', takeOver());
     const view = seen(play, plan);
     expect(view.attributes).toEqual({ state: 'taken_over', level: 'taken over', lanes: ['finance'], owners: ['finn'], due: '2026-11-23T10:00:00.000Z' });
-    expect(view.wake).toEqual({ at: '2026-11-23T10:00:00.000Z', label: 'taken over (Finn) until 2026-11-23T10:00:00.000Z' });
+    expect(view.wake).toEqual({ at: '2026-11-23T10:00:00.000Z', label: 'taken over (Finn) until 2026-11-23 10:00 UTC' });
     expect(view.todo.map((t) => t.summary)).toContain('Tell Fay (finance_manager) by email');
   });
 });
