@@ -7,14 +7,16 @@ import type { ApprovalRow } from '../api/reads';
 import { html, type Markup } from './html';
 import { badge, fromNow, when } from './layout';
 
-const card = (a: ApprovalRow, now: Instant): Markup => html`<li class="card"><a href="/approvals/${encodeURIComponent(a.approvalId)}">${a.headline}</a>
-<p>${badge(a.state)} <span class="muted">${a.lane}${a.level !== '' && ` · ${a.level}`}${a.owner !== null && ` · ${a.owner}`}</span>
+type NameOf = (id: string) => string;
+
+const card = (a: ApprovalRow, now: Instant, name: NameOf): Markup => html`<li class="card"><a href="/approvals/${encodeURIComponent(a.approvalId)}">${a.headline}</a>
+<p>${badge(a.state)} <span class="muted">${a.lane}${a.level !== '' && ` · ${a.level}`}${a.owner !== null && ` · ${name(a.owner)}`}</span>
 ${a.dueAt !== null && html`<span class="due">until ${when(a.dueAt)} (${fromNow(a.dueAt, now)})</span>`}</p></li>`;
 
-export function inboxPage(mine: readonly ApprovalRow[], others: readonly ApprovalRow[], now: Instant): Markup {
+export function inboxPage(mine: readonly ApprovalRow[], others: readonly ApprovalRow[], now: Instant, name: NameOf): Markup {
   return html`<h1>Waiting on you</h1>
-${mine.length === 0 ? html`<p class="muted">Nothing waits on you.</p>` : html`<ul class="cards">${mine.map((a) => card(a, now))}</ul>`}
-${others.length > 0 && html`<h2>Everything else you may see</h2><ul class="cards">${others.map((a) => card(a, now))}</ul>`}`;
+${mine.length === 0 ? html`<p class="muted">Nothing waits on you.</p>` : html`<ul class="cards">${mine.map((a) => card(a, now, name))}</ul>`}
+${others.length > 0 && html`<h2>Everything else you may see</h2><ul class="cards">${others.map((a) => card(a, now, name))}</ul>`}`;
 }
 
 export interface LoginChoice {

@@ -25,6 +25,7 @@ import { TEXT_FIELD } from './forms';
 import type { Markup } from './html';
 import { html } from './html';
 import { pageOf } from './layout';
+import { personOf } from '../../domain/directory';
 import { errorPage, inboxPage, loginPage, type LoginChoice } from './lists';
 
 const INBOX_MAX = 50;
@@ -96,7 +97,9 @@ function routes(app: App, { deps, identify, makeMove }: Context): void {
       listApprovals(db, viewer, { mine: false, limit: INBOX_MAX }),
     ]);
     const others = all.items.filter((a) => !mine.items.some((m) => m.approvalId === a.approvalId));
-    return send(reply, 200, 'Waiting on you', viewer, inboxPage(mine.items, others, await domainNow()));
+    const directory = await deps.directoryOf(viewer.tenant);
+    const name = (id: string): string => (directory && personOf(directory, id)?.name) ?? id;
+    return send(reply, 200, 'Waiting on you', viewer, inboxPage(mine.items, others, await domainNow(), name));
   });
 
   app.get('/approvals/:id', page, async (request, reply) => {
