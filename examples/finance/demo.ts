@@ -127,7 +127,9 @@ export async function runDemo(say: Say, signal?: AbortSignal): Promise<boolean> 
   say(`Time runs ${SCALE} times faster here: 30 minutes are ${1800 / SCALE} seconds. Only development allows that.`);
   const stack = await startStack({ policy: join(ROOT, 'examples', 'finance', 'policy'), scale: SCALE, say, ...(signal ? { signal } : {}) });
   try {
-    return await unlessAborted(signal, play(stack, say));
+    const right = await unlessAborted(signal, play(stack, say));
+    if (!right) for (const line of stack.complaints()) say(line);
+    return right;
   } finally {
     await stack.stop();
   }

@@ -22,7 +22,7 @@ import { readActions, toRequest, type RetailAction } from './request';
 export const SCALE = 360;
 /** So many requests are on their way at once. */
 const IN_FLIGHT = 4;
-const END_WITHIN_MS = 10 * 60_000;
+const END_WITHIN_MS = 5 * 60_000;
 /** A callback is on the record a moment after the agent accepted it. */
 const SETTLE_MS = 30_000;
 
@@ -36,6 +36,7 @@ export async function runRetail(file: string, say: Say, signal?: AbortSignal): P
   try {
     const run = await unlessAborted(signal, play(stack, actions, say));
     for (const line of report(run)) say(line);
+    if (!isRight(run)) for (const line of stack.complaints()) say(line);
     return isRight(run);
   } finally {
     await stack.stop();

@@ -31,6 +31,8 @@ export interface Stack {
   mails(): Promise<readonly Mail[]>;
   /** Runs the command line tool against this stack. */
   countersign(...args: string[]): Promise<{ readonly code: number; readonly output: string }>;
+  /** What the worker and the API complained about last, for a run that went wrong. */
+  complaints(): readonly string[];
   stop(): Promise<void>;
 }
 
@@ -84,6 +86,7 @@ export async function startStack({ policy, scale, say, signal }: StackOptions): 
     dir,
     mails: () => mailsIn(join(dir, 'mail')),
     countersign: (...args) => run(['client/cli/bin.cjs', ...args], { ...process.env, ...joined }),
+    complaints: () => complaintsIn(join(dir, 'logs')),
     stop,
   };
 }
@@ -145,6 +148,16 @@ const settingsIn = (path: string): Readonly<Record<string, string>> =>
       .split('\n')
       .filter((line) => line.includes('='))
       .map((line) => [line.slice(0, line.indexOf('=')), line.slice(line.indexOf('=') + 1)]),
+  );
+
+/** Warnings and worse, and what is no log line at all, such as a stack; the last few. */
+const complaintsIn = (dir: string): string[] =>
+  readdirSync(dir).flatMap((name) =>
+    readFileSync(join(dir, name), 'utf8')
+      .split('\n')
+      .filter((line) => line !== '' && !/^{"level":[123]0,/.test(line))
+      .slice(-3)
+      .map((line) => `${name}: ${line.slice(0, 600)}`),
   );
 
 async function mailsIn(dir: string): Promise<Mail[]> {
