@@ -88,13 +88,23 @@ export async function lockApproval(trx: Trx, tenant: string, approvalId: string)
   };
 }
 
-/** The people on the asking side: never asked, never deciding. */
-export const requestersOf = ({ body, agentOwner }: Submitted): string[] => [body.on_behalf_of, agentOwner].filter((p): p is string => typeof p === 'string');
+/**
+ * The people on the asking side: never asked, never deciding. An agent may write a person's id, address or name, in any case;
+ * whoever it could mean is meant.
+ */
+export function requestersOf({ body, agentOwner }: Submitted, directory: Directory): string[] {
+  const named = [body.on_behalf_of, agentOwner].filter((p): p is string => typeof p === 'string');
+  const keys = new Set(named.map(spelling));
+  const meant = Object.values(directory.people).filter((p) => [p.id, p.email, p.name].some((said) => keys.has(spelling(said))));
+  return [...new Set([...meant.map((p) => p.id), ...named])];
+}
+
+const spelling = (text: string): string => text.normalize('NFKC').trim().replace(/\s+/g, ' ').toLowerCase();
 
 /** What `decide` needs beside the state. Calendars come with a later policy language; until then time is elapsed time. */
 export function contextOf(submitted: Submitted, directory: Directory, now: Instant): Context {
   const { body, plan } = submitted;
-  const requesters = requestersOf(submitted);
+  const requesters = requestersOf(submitted, directory);
   return {
     now, plan, directory, requesters,
     resume: body.resume.type === 'workflow' ? { type: 'workflow', workflowId: body.resume.workflow_id } : body.resume,

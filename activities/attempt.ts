@@ -96,7 +96,7 @@ async function carryOut(deps: AttemptDeps, submitted: Submitted, state: Approval
       return to ? { to: owed.to.person, ...(await deps.email.send({ ...mail, to, kind: owed.kind, what: owed.what })) } : gone(owed.to.person);
     }
     case 'tell_requester': {
-      const id = requestersOf(submitted).find((p) => person(p) !== null);
+      const id = requestersOf(submitted, directory).find((p) => person(p) !== null);
       const to = id === undefined ? null : person(id);
       return to ? { to: id ?? '', ...(await deps.email.send({ ...mail, to, kind: owed.kind, what: owed.what })) } : gone('The requester');
     }
@@ -151,6 +151,8 @@ async function record(deps: AttemptDeps, submitted: Submitted, debt: OwedState, 
     const loaded = await lockApproval(trx, tenant, approvalId);
     const now = await domainNow(deps, trx, workflowTime, loaded.lastAt);
     const before = loaded.state.owed.find((o) => o.id === debt.id);
+    // Two attempts can overlap when one was given up as late: what one has settled, the other does not open again.
+    if (before?.status === 'done' || (before?.status === 'failed_for_good' && tried.status !== 'done')) return { status: before.status, seq: loaded.state.seq, retryInMs: 0, detail: 'It was settled meanwhile' };
     const attempt = (before?.attempts ?? 0) + 1;
     const gap = tried.status === 'failed_for_now' ? gapAfter(debt.owed.kind, attempt, tried.retryAfterMs ?? null) : null;
     const status: AttemptStatus = tried.status === 'failed_for_now' && gap === null ? 'failed_for_good' : tried.status;

@@ -7,7 +7,7 @@
  * an error allows nothing and leaves nothing. Must not import Temporal.
  */
 import type { Transaction } from 'kysely';
-import { decide } from '../domain/decide';
+import { decide, isPastDeadline } from '../domain/decide';
 import type { Directory } from '../domain/directory';
 import type { ApprovalEvent } from '../domain/events';
 import type { Command, CommandBody, Refusal } from '../domain/moves';
@@ -35,27 +35,33 @@ export function createCommit(deps: CommitDeps): Commit {
       if (!directory) throw new CommitError('no_directory', `Tenant ${input.tenant} has no valid directory, so nobody's role can be checked; publish one`);
       const now = await domainNow(deps, trx, input.workflowTime, loaded.lastAt);
       const commandId = input.command.type === 'command' ? input.command.commandId : null;
-      const earlier = commandId === null ? null : await readAnswer(trx, input.tenant, commandId);
-      // The same id may not be spent on two approvals: its first answer belongs to the other one.
-      if (earlier && earlier.approvalId === input.approvalId) {
-        return { view: viewOf(loaded.state, loaded.plan, directory, now, loaded.result), answer: earlier.answer };
-      }
-      const { events, refusal, body } = await judge(deps, trx, loaded, directory, input, now);
-      const added = await addEntries(deps, trx, loaded, loaded, now, events.map((event, i) => ({ event, commandId: i === 0 ? commandId : null })));
+      // Of this approval: an id that was tried on another one has its answer there, which says nothing here.
+      const earlier = commandId === null ? null : await answerOn(trx, input.tenant, input.approvalId, commandId);
+      if (earlier) return { view: viewOf(loaded.state, loaded.plan, directory, now, loaded.result), answer: earlier };
+      const standing = await catchUp(deps, trx, loaded, directory, now);
+      const { events, refusal, body } = await judge(deps, trx, standing, directory, input, now);
+      const added = await addEntries(deps, trx, loaded, standing, now, events.map((event, i) => ({ event, commandId: i === 0 ? commandId : null })));
       const result = loaded.result ?? (await resultOf(deps.mint, loaded, added.state));
       await project(trx, loaded, added, directory, now, result, input.seq);
       const view = viewOf(added.state, loaded.plan, directory, now, result);
       if (commandId === null) return { view, answer: null };
       const answer: CommandAnswer = { commandId, accepted: refusal === null, state: added.state.state, seq: added.head.seq, refusal };
-      if (!earlier) {
-        await trx
-          .insertInto('answers')
-          .values({ tenant: input.tenant, command_id: commandId, approval_id: input.approvalId, answer: JSON.stringify(answer), at: now })
-          .execute();
-      }
+      await trx
+        .insertInto('answers')
+        .values({ tenant: input.tenant, command_id: commandId, approval_id: input.approvalId, answer: JSON.stringify(answer), at: now })
+        .execute();
       deps.log.info({ tenant: input.tenant, approvalId: input.approvalId, commandId, person: body?.person, move: body?.move.type, accepted: answer.accepted, code: refusal?.code }, 'move answered');
       return { view, answer };
     });
+}
+
+/** A deadline that has passed counts first: nobody decides after their time because a clock was late, as after an outage. */
+async function catchUp(deps: Deps, trx: Transaction<Tables>, loaded: Loaded, directory: Directory, now: string): Promise<Loaded> {
+  if (!isPastDeadline(loaded.state, now)) return loaded;
+  const decision = decide(loaded.state, { type: 'clock' }, contextOf(loaded, directory, now));
+  const events = 'events' in decision ? decision.events : [];
+  const { state, head } = await addEntries(deps, trx, loaded, loaded, now, events.map((event) => ({ event, commandId: null })));
+  return { ...loaded, state, head };
 }
 
 interface Judgment {
@@ -86,8 +92,21 @@ function refused(refusal: Refusal, commandId: string, body: CommandBody | null):
   return { events: [event], refusal, body };
 }
 
-/** The answer a command got, if it got one. */
+/** The answer that a command got on one approval, if it got one. */
+async function answerOn(db: CommitDeps['db'], tenant: string, approvalId: string, commandId: string): Promise<CommandAnswer | null> {
+  const row = await db
+    .selectFrom('answers')
+    .select('answer')
+    .where('tenant', '=', tenant)
+    .where('approval_id', '=', approvalId)
+    .where('command_id', '=', commandId)
+    .executeTakeFirst();
+  return row ? (row.answer as unknown as CommandAnswer) : null;
+}
+
+/** The answer that a stored command got on the approval it was made for, if it got one. */
 export async function readAnswer(db: CommitDeps['db'], tenant: string, commandId: string): Promise<{ approvalId: string; answer: CommandAnswer } | null> {
-  const row = await db.selectFrom('answers').select(['approval_id', 'answer']).where('tenant', '=', tenant).where('command_id', '=', commandId).executeTakeFirst();
-  return row ? { approvalId: row.approval_id, answer: row.answer as unknown as CommandAnswer } : null;
+  const command = await db.selectFrom('commands').select('approval_id').where('tenant', '=', tenant).where('command_id', '=', commandId).executeTakeFirst();
+  const answer = command && (await answerOn(db, tenant, command.approval_id, commandId));
+  return answer ? { approvalId: command.approval_id, answer } : null;
 }

@@ -80,6 +80,12 @@ export function nextInstant(state: ApprovalState): Instant | null {
   return open.reminders[0] !== undefined && open.reminders[0] < open.dueAt ? open.reminders[0] : open.dueAt;
 }
 
+/** Whether the time of whoever has it now is over, though no clock has said so yet. */
+export function isPastDeadline(state: ApprovalState, now: Instant): boolean {
+  const deadline = hasEnded(state) ? null : (state.takeover?.dueAt ?? state.hold?.dueAt ?? openSignOff(state)?.dueAt ?? null);
+  return deadline !== null && ms(now) >= ms(deadline);
+}
+
 function tick(story: Story, context: Context): void {
   const at = nextInstant(story.state);
   if (at === null || ms(context.now) < ms(at)) return;

@@ -245,8 +245,8 @@ function checkShape(message: CommandMessage): void {
   if (!isCommandMessage(message)) throw new Error('command_malformed: an update carries {commandId}, the id of a stored command, and nothing else');
 }
 
-/** A text from an unsigned message: kept short, never trusted. */
+/** A text from an unsigned message: kept short, never trusted, and without what the record cannot keep (half a pair, U+0000). */
 function text(message: unknown, field: string): string {
   const value = typeof message === 'object' && message !== null ? (message as Record<string, unknown>)[field] : undefined;
-  return typeof value === 'string' && value.trim() !== '' ? value.slice(0, 500) : 'not stated';
+  return typeof value === 'string' && value.trim() !== '' ? value.slice(0, 500).replaceAll('\0', '\ufffd').replace(/\p{Cs}/gu, '\ufffd') : 'not stated';
 }
