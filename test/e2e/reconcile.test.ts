@@ -1,0 +1,122 @@
+/**
+ * The engine catches up with the record (invariant 9, first form): whatever the engine forgot, lost or was never told, one sweep
+ * brings back, and says so on the record. On the development server, with the sweep run as its workflow, as the schedule does it.
+ */
+import { randomUUID } from 'node:crypto';
+import { issueCommand } from '../../activities/commands';
+import { instant } from '../../domain/json';
+import { RECONCILE_WORKFLOW, approvalWorkflowId, type ReconcileReport } from '../../workflows/protocol';
+import { insist } from '../support/approver';
+import { engineAddress } from '../support/engine';
+import { until } from '../support/processes';
+import { useStore } from '../support/store';
+import { TENANT, openWorld, refund, type World } from '../support/world';
+
+let world: World;
+afterAll(async () => world.close());
+const store = useStore();
+beforeAll(async () => {
+  world = await openWorld({ store, address: engineAddress() });
+});
+
+const handle = (approvalId: string) => world.client.workflow.getHandle(approvalWorkflowId(TENANT, approvalId));
+const sweep = async (): Promise<ReconcileReport> =>
+  (await world.client.workflow.execute(RECONCILE_WORKFLOW, { workflowId: `sweep-${randomUUID()}`, taskQueue: world.taskQueue, args: [] })) as ReconcileReport;
+const stateOf = async (approvalId: string): Promise<string> =>
+  (await store.db.selectFrom('approvals').select('state').where('approval_id', '=', approvalId).executeTakeFirstOrThrow()).state;
+const untilState = async (approvalId: string, state: string): Promise<unknown> =>
+  await until(async () => (await stateOf(approvalId)) === state, `${approvalId} is ${state}`);
+const engineEntries = async (approvalId: string) => (await world.story(approvalId)).flatMap((e) => (e.type === 'engine' ? [[e.what, e.why]] : []));
+
+describe('one sweep', () => {
+  it('starts what is on the record without a workflow, once', async () => {
+    const { approvalId } = await world.submit(refund(48_000));
+    expect(await sweep()).toMatchObject({ started: 1, restarted: 0 });
+    await untilState(approvalId, 'waiting');
+    expect(await engineEntries(approvalId)).toEqual([['started', 'It was on the record without a workflow']]);
+    expect(await sweep()).toMatchObject({ started: 0, restarted: 0, nudged: 0, overdue: [] });
+    await insist(world, approvalId, 'fay', { type: 'approve', reason: 'ok' });
+    expect(await world.result(approvalId)).toMatchObject({ outcome: 'approved' });
+  });
+
+  it('restarts from the record what was terminated, with what had been decided, and it can be decided to the end', async () => {
+    const { approvalId } = await world.ask(refund(148_000));
+    await untilState(approvalId, 'waiting');
+    expect((await insist(world, approvalId, 'fay', { type: 'approve', reason: 'ok' })).answer).toMatchObject({ accepted: true, state: 'waiting' });
+    await handle(approvalId).terminate('an operator slipped');
+    expect(await sweep()).toMatchObject({ started: 0, restarted: 1 });
+    expect((await insist(world, approvalId, 'cleo', { type: 'approve', reason: 'ok' })).answer).toMatchObject({ accepted: true, state: 'approved' });
+    expect((await world.result(approvalId)).deciders.map((d) => d.person)).toEqual(['fay', 'cleo']);
+    expect(await engineEntries(approvalId)).toEqual([['restarted', 'Its workflow had closed without an end']]);
+    expect((await world.story(approvalId)).filter((e) => e.type === 'level_opened')).toHaveLength(2);
+  });
+
+  it('hands over a stored command that nobody delivered', async () => {
+    const { approvalId, packetDigest } = await world.ask(refund(48_000));
+    await untilState(approvalId, 'waiting');
+    const now = instant(Date.now());
+    const commandId = randomUUID();
+    await issueCommand(world.core.deps, {
+      tenant: TENANT,
+      approvalId,
+      commandId,
+      person: 'fay',
+      move: { type: 'approve', reason: 'ok' },
+      packetDigest,
+      signedInAt: now,
+      now,
+    });
+    await sweep();
+    expect(await world.result(approvalId)).toMatchObject({ outcome: 'approved', deciders: [{ person: 'fay' }] });
+    expect((await insist(world, approvalId, 'fay', { type: 'approve', reason: 'ok' }, commandId)).answer).toMatchObject({ commandId, accepted: true });
+    expect(await engineEntries(approvalId)).toEqual([['nudged', 'A stored command had not been answered']]);
+  });
+
+  it('a command for a workflow that the engine lost meanwhile does not stop the sweep for the others', async () => {
+    const lost = await world.submit(refund(48_000));
+    const now = instant(Date.now());
+    await issueCommand(world.core.deps, {
+      tenant: TENANT,
+      approvalId: lost.approvalId,
+      commandId: randomUUID(),
+      person: 'fay',
+      move: { type: 'approve', reason: 'ok' },
+      packetDigest: lost.packetDigest,
+      signedInAt: now,
+      now,
+    });
+    const [first, second] = await Promise.all([sweep(), sweep()]);
+    expect(first.started + second.started).toBeGreaterThanOrEqual(1);
+    expect(await world.result(lost.approvalId)).toMatchObject({ outcome: 'approved' });
+  });
+
+  it('knocks where a clock is overdue, and names it', async () => {
+    const { approvalId } = await world.ask(refund(48_000));
+    await untilState(approvalId, 'waiting');
+    // The engine lost the timer, as one whose clock jumped back did: the record's instant lies two minutes in the past.
+    await store.adminDb
+      .updateTable('approvals')
+      .set({ wake_at: instant(Date.now() - 120_000) })
+      .where('approval_id', '=', approvalId)
+      .execute();
+    const report = await sweep();
+    expect(report).toMatchObject({ nudged: 1, overdue: [approvalId] });
+    expect(await engineEntries(approvalId)).toMatchObject([['nudged', expect.stringContaining('Its clock was due at')]]);
+    // Knocking too early moves nothing: the level's own instant has not come.
+    await insist(world, approvalId, 'fay', { type: 'deny', reason: 'No receipt' });
+    expect(await world.result(approvalId)).toMatchObject({ outcome: 'denied' });
+    expect((await world.story(approvalId)).map((e) => e.type)).not.toContain('level_timed_out');
+  });
+
+  it('leaves alone what has ended, and what was allowed at once', async () => {
+    const allowed = await world.submit(refund(10_000));
+    expect(allowed.result).toMatchObject({ outcome: 'allowed' });
+    const { approvalId } = await world.ask(refund(48_000));
+    await untilState(approvalId, 'waiting');
+    await insist(world, approvalId, 'fay', { type: 'approve', reason: 'ok' });
+    await world.result(approvalId);
+    expect(await sweep()).toEqual({ started: 0, restarted: 0, nudged: 0, overdue: [] });
+    expect(await engineEntries(approvalId)).toEqual([]);
+    expect(await engineEntries(allowed.approvalId)).toEqual([]);
+  });
+});
