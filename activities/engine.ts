@@ -64,9 +64,15 @@ export async function nudge(client: Client, tenant: string, approvalId: string):
   await client.workflow.getHandle(approvalWorkflowId(tenant, approvalId)).signal(NUDGE_SIGNAL);
 }
 
-/** Hands over a stored command to a workflow that may not have heard of it. */
-export async function signalCommand(client: Client, tenant: string, approvalId: string, commandId: string): Promise<void> {
-  await client.workflow.getHandle(approvalWorkflowId(tenant, approvalId)).signal<[CommandMessage]>(COMMAND_SIGNAL, { commandId });
+/** Hands over a stored command to a workflow that may not have heard of it; false when none is open. */
+export async function signalCommand(client: Client, tenant: string, approvalId: string, commandId: string): Promise<boolean> {
+  try {
+    await client.workflow.getHandle(approvalWorkflowId(tenant, approvalId)).signal<[CommandMessage]>(COMMAND_SIGNAL, { commandId });
+    return true;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return false;
+    throw error;
+  }
 }
 
 /** Tells an agent's workflow how its request ended. */

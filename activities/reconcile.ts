@@ -7,7 +7,6 @@ import type { Client } from '@temporalio/client';
 import { sql } from 'kysely';
 import { after, instant, ms, type Instant } from '../domain/json';
 import { OPEN_STATES } from '../domain/outcome';
-import { databaseTime } from '../record/store/database';
 import type { ReconcileReport } from '../workflows/protocol';
 import { addEntries, domainNow, lockApproval, project } from './approvals';
 import type { Active } from './active';
@@ -33,6 +32,13 @@ interface Row {
   readonly created_at: Instant;
 }
 
+interface Report {
+  started: number;
+  restarted: number;
+  nudged: number;
+  readonly overdue: string[];
+}
+
 const PAGE = 200;
 const GRACE_MS = 15_000;
 /** A clock this late, in domain time, is overdue. */
@@ -41,7 +47,7 @@ const OVERDUE_MS = 60_000;
 export function createReconcile(deps: ReconcileDeps): (input: { readonly workflowTime: number }) => Promise<ReconcileReport> {
   let cursor = '';
   return async ({ workflowTime }) => {
-    const report = { started: 0, restarted: 0, nudged: 0, overdue: [] as string[] };
+    const report: Report = { started: 0, restarted: 0, nudged: 0, overdue: [] };
     const now = await domainNow(deps, deps.db, workflowTime, null);
     const settled = instant(ms(now) - (deps.graceMs ?? GRACE_MS) * deps.clock.scale);
     const rows: Row[] = await deps.db
@@ -56,13 +62,13 @@ export function createReconcile(deps: ReconcileDeps): (input: { readonly workflo
       .execute();
     cursor = rows.length < (deps.page ?? PAGE) ? '' : (rows[rows.length - 1]?.approval_id ?? '');
     for (const row of rows) await reconcileOne(deps, row, now, workflowTime, report);
-    await handOver(deps, settled);
+    await handOver(deps, settled, now, workflowTime, report);
     if (report.started + report.restarted + report.overdue.length > 0) deps.log.warn(report, 'the engine was behind the record');
     return report;
   };
 }
 
-async function reconcileOne(deps: ReconcileDeps, row: Row, now: Instant, workflowTime: number, report: { started: number; restarted: number; nudged: number; overdue: string[] }): Promise<void> {
+async function reconcileOne(deps: ReconcileDeps, row: Row, now: Instant, workflowTime: number, report: Report): Promise<void> {
   const start = { tenant: row.tenant, approvalId: row.approval_id, lane: row.lane, headline: row.summary };
   const options = { taskQueue: deps.taskQueue, timeScale: deps.clock.scale };
   switch (await statusOf(deps.client, row.tenant, row.approval_id)) {
@@ -86,7 +92,7 @@ async function reconcileOne(deps: ReconcileDeps, row: Row, now: Instant, workflo
 }
 
 /** What the sweep does is on the record, before it is done. An approval that ended meanwhile needs nothing. */
-async function note(deps: ReconcileDeps, row: Row, workflowTime: number, what: 'started' | 'restarted' | 'nudged', why: string): Promise<boolean> {
+async function note(deps: ReconcileDeps, row: Pick<Row, 'tenant' | 'approval_id'>, workflowTime: number, what: 'started' | 'restarted' | 'nudged', why: string): Promise<boolean> {
   return await deps.db.transaction().execute(async (trx) => {
     const loaded = await lockApproval(trx, row.tenant, row.approval_id);
     const directory = await deps.active.directoryOf(trx, row.tenant);
@@ -99,7 +105,7 @@ async function note(deps: ReconcileDeps, row: Row, workflowTime: number, what: '
 }
 
 /** Commands that were stored while the engine was away: their makers may have gone home. */
-async function handOver(deps: ReconcileDeps, settled: Instant): Promise<void> {
+async function handOver(deps: ReconcileDeps, settled: Instant, now: Instant, workflowTime: number, report: Report): Promise<void> {
   const commands = await deps.db
     .selectFrom('commands as c')
     .innerJoin('approvals as a', (join) => join.onRef('a.tenant', '=', 'c.tenant').onRef('a.approval_id', '=', 'c.approval_id'))
@@ -108,8 +114,12 @@ async function handOver(deps: ReconcileDeps, settled: Instant): Promise<void> {
     .where('w.command_id', 'is', null)
     .where('a.state', 'in', [...OPEN_STATES])
     .where('c.created_at', '<=', settled)
-    .where(sql<boolean>`(c.body->>'expiresAt') > ${await databaseTime(deps.db)}`)
+    .where(sql<boolean>`(c.body->>'expiresAt') > ${now}`)
     .limit(PAGE)
     .execute();
-  for (const { tenant, approval_id, command_id } of commands) await signalCommand(deps.client, tenant, approval_id, command_id);
+  for (const { tenant, approval_id, command_id } of commands) {
+    if (!(await note(deps, { tenant, approval_id }, workflowTime, 'nudged', 'A stored command had not been answered'))) continue;
+    // Its workflow may have closed since it was looked at; then the next sweep starts it again, and hands over after that.
+    if (await signalCommand(deps.client, tenant, approval_id, command_id)) report.nudged += 1;
+  }
 }

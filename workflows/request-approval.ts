@@ -57,6 +57,8 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
     async requestApproval(step, request) {
       const { workflowId } = workflowInfo();
       const cancelled = { yes: false };
+      // Nothing is asked for an agent that is going away.
+      if (CancellationScope.current().consideredCancelled) await CancellationScope.current().cancelRequested;
       CancellationScope.current().cancelRequested.catch(() => (cancelled.yes = true));
       let cancellation: unknown;
       const result = await CancellationScope.nonCancellable(async () => {
@@ -76,8 +78,7 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
         await condition(() => outcomes.has(approvalId) || cancelled.yes);
         if (!outcomes.has(approvalId)) {
           cancellation = cancelled.yes;
-          await withdraw(submitted);
-          await condition(() => outcomes.has(approvalId));
+          await withdraw(submitted, () => outcomes.has(approvalId));
         }
         return outcomes.get(approvalId) as ApprovalResult;
       });
@@ -110,12 +111,21 @@ async function startApproval(submitted: Submitted, taskQueue: string): Promise<C
   }
 }
 
-async function withdraw({ tenant, approvalId }: Submitted): Promise<void> {
-  try {
-    const handle = getExternalWorkflowHandle(approvalWorkflowId(tenant, approvalId));
-    await handle.signal(WITHDRAW_SIGNAL, { by: 'the agent', reason: 'The agent was cancelled' });
-  } catch (error) {
-    // It closed in this moment: its outcome is on the way as a signal.
-    if (isCancellation(error)) throw error;
-  }
+/** How long until the withdrawal is sent again, when the approval's workflow was not there or did not answer. */
+const WITHDRAW_AGAIN = '15s';
+
+/**
+ * Withdraws, and waits until it is recorded, which `ended` says. An approval whose workflow is gone is started again by the
+ * reconciler, so the message is repeated until somebody hears it; a second one does nothing.
+ */
+async function withdraw({ tenant, approvalId }: Submitted, ended: () => boolean): Promise<void> {
+  do {
+    try {
+      const handle = getExternalWorkflowHandle(approvalWorkflowId(tenant, approvalId));
+      await handle.signal(WITHDRAW_SIGNAL, { by: 'the agent', reason: 'The agent was cancelled' });
+    } catch (error) {
+      // It closed in this moment and its outcome is on the way as a signal, or it will be started again.
+      if (isCancellation(error)) throw error;
+    }
+  } while (!(await condition(ended, WITHDRAW_AGAIN)));
 }
