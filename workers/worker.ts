@@ -5,7 +5,7 @@ import type { Client } from '@temporalio/client';
 import { ScheduleAlreadyRunning, ScheduleOverlapPolicy } from '@temporalio/client';
 import { Worker, type NativeConnection, type WorkflowBundle } from '@temporalio/worker';
 import type { ApprovalActivities } from '../workflows/protocol';
-import { RECONCILE_SCHEDULE, RECONCILE_WORKFLOW } from '../workflows/protocol';
+import { RECONCILE_WORKFLOW, reconcileScheduleId } from '../workflows/protocol';
 
 export interface CreateWorker {
   readonly connection: NativeConnection;
@@ -30,7 +30,7 @@ export async function createWorker({ connection, namespace, taskQueue, activitie
 export async function ensureReconcileSchedule(client: Client, taskQueue: string, everySeconds: number): Promise<void> {
   try {
     await client.schedule.create({
-      scheduleId: RECONCILE_SCHEDULE,
+      scheduleId: reconcileScheduleId(taskQueue),
       spec: { intervals: [{ every: `${everySeconds}s` }] },
       policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1m' },
       action: { type: 'startWorkflow', workflowType: RECONCILE_WORKFLOW, taskQueue, args: [], staticSummary: 'The engine catches up with the record' },

@@ -14,7 +14,8 @@ export const TASK_QUEUE = 'countersign';
 export const APPROVAL_WORKFLOW = 'approval';
 export const DELIVERY_WORKFLOW = 'delivery';
 export const RECONCILE_WORKFLOW = 'reconcile';
-export const RECONCILE_SCHEDULE = 'countersign-reconcile';
+/** One sweep for each task queue, so that several installations can share a namespace. */
+export const reconcileScheduleId = (taskQueue: string): string => `reconcile/${taskQueue}`;
 
 export const approvalWorkflowId = (tenant: string, approvalId: string): string => `approval/${tenant}/${approvalId}`;
 export const deliveryWorkflowId = (tenant: string, approvalId: string, owedId: string): string => `delivery/${tenant}/${approvalId}/${owedId}`;
