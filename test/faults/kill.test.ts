@@ -108,12 +108,12 @@ describe('killed while approvals wait', () => {
       const first = await startProgram(MAIN, env);
       const decided = await scaled.ask(taskQueue, refund(48_000));
       const silent = await scaled.ask(taskQueue, refund(49_000));
-      await Promise.all([decided, silent].map((id) => scaled.untilAsked(id)));
+      await until(async () => (await has(world, decided, 'timerStartedEventAttributes')) && (await has(world, silent, 'timerStartedEventAttributes')), 'both wait');
       expect(await first.kill()).toEqual({ code: null, signal: 'SIGKILL' });
 
       // Nobody works while the first level runs out; then the next worker finds the timers fired.
       const levels = async (id: string) => (await world.story(id)).flatMap((e) => (e.type === 'level_opened' ? [e.name] : []));
-      await until(async () => (await timersFired(world, silent)) && (await timersFired(world, decided)), 'the engine has fired the timers');
+      await until(async () => (await has(world, decided, 'timerFiredEventAttributes')) && (await has(world, silent, 'timerFiredEventAttributes')), 'the engine has fired the timers');
       expect(await levels(silent)).toEqual(['finance manager']);
       const second = await startProgram(MAIN, env);
       await until(async () => (await levels(decided)).length === 2, 'the CFO is asked');
@@ -129,10 +129,10 @@ describe('killed while approvals wait', () => {
   });
 });
 
-/** Whether the engine has fired a timer of a run that nobody works on. */
-async function timersFired({ client }: Stage['world'], approvalId: string): Promise<boolean> {
+/** Whether a run's history holds an event of this kind. */
+async function has({ client }: Stage['world'], approvalId: string, kind: 'timerStartedEventAttributes' | 'timerFiredEventAttributes'): Promise<boolean> {
   const { events } = await client.workflow.getHandle(approvalWorkflowId(TENANT, approvalId)).fetchHistory();
-  return events?.some((event) => event.timerFiredEventAttributes) ?? false;
+  return events?.some((event) => event[kind]) ?? false;
 }
 
 describe('killed in the middle of a callback', () => {

@@ -1,0 +1,148 @@
+/**
+ * Records what the histories of approvals look like today, one file per kind of life, for replay.test.ts to hold every later
+ * version of the workflows to. Run it when a kind of life is new or a change under `patched()` has been made:
+ *
+ *   node --import tsx test/replay/record.ts
+ *
+ * A file that exists is never written again: a history that was is a promise.
+ */
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { join } from 'node:path';
+import { historyToJSON } from '@temporalio/common/lib/proto-utils';
+import { startApproval } from '../../activities/engine';
+import { issueCommand } from '../../activities/commands';
+import { scaledClock } from '../../domain/clock';
+import { instant } from '../../domain/json';
+import type { Outcome } from '../../domain/outcome';
+import type { RequestDraft } from '../../domain/request';
+import { startEngine } from '../../workers/engine';
+import { COMMAND_SIGNAL, RECONCILE_WORKFLOW, approvalWorkflowId, deliveryWorkflowId } from '../../workflows/protocol';
+import { insist } from '../support/approver';
+import { until } from '../support/processes';
+import { startReferenceAgent } from '../support/reference-agent';
+import { openTestStore } from '../support/store';
+import { TENANT, actionOf, openWorld, refund, type World } from '../support/world';
+
+const HISTORIES = join(__dirname, 'histories');
+/** Half an hour in a second and a half: people of a script are quick. */
+const SCALE = 1200;
+
+/** Nothing of the machine that recorded: names of processes and hosts become one word. */
+const impersonal = (json: string): string => json.replace(new RegExp(`\\d+@${hostname()}`, 'g'), 'recorder').replaceAll(hostname().length > 3 ? hostname() : '\u0000', 'recorder');
+
+async function keep(world: World, name: string, workflowId: string): Promise<void> {
+  const path = join(HISTORIES, `${name}.json`);
+  if (existsSync(path)) return void process.stdout.write(`${name}: kept as it is\n`);
+  const history: unknown = JSON.parse(impersonal(historyToJSON(await world.client.workflow.getHandle(workflowId).fetchHistory())));
+  writeFileSync(path, `${JSON.stringify({ workflowId, history }, null, 1)}\n`);
+  process.stdout.write(`${name}: recorded\n`);
+}
+
+async function record(world: World, agent: { readonly url: string; refuseOnce(approvalId: string): void }): Promise<void> {
+  const { client, taskQueue, core } = world;
+  const handle = (id: string) => client.workflow.getHandle(approvalWorkflowId(TENANT, id));
+  const stateOf = async (id: string): Promise<string> => (await core.deps.db.selectFrom('approvals').select('state').where('approval_id', '=', id).executeTakeFirstOrThrow()).state;
+  const reach = async (id: string, state: string): Promise<unknown> => await until(async () => (await stateOf(id)) === state, `${id} is ${state}`);
+  const ask = async (request: RequestDraft): Promise<string> => {
+    const { approvalId } = await world.ask(request);
+    await reach(approvalId, 'waiting');
+    return approvalId;
+  };
+  const end = async (name: string, id: string, outcome: Outcome): Promise<void> => {
+    const result = await world.result(id);
+    if (result.outcome !== outcome) throw new Error(`${name} ended as ${result.outcome}: the machine was too slow for the script; run it again`);
+    await keep(world, name, approvalWorkflowId(TENANT, id));
+  };
+  const callback = { resume: { type: 'callback', url: agent.url } } as const;
+
+  const approved = await ask(refund(48_000, callback));
+  await insist(world, approved, 'fay', { type: 'approve', reason: 'ok' });
+  await end('approved', approved, 'approved');
+
+  const two = await ask(refund(148_000));
+  await insist(world, two, 'finn', { type: 'claim' });
+  await insist(world, two, 'fay', { type: 'approve', reason: 'refused: claimed by another' });
+  await insist(world, two, 'finn', { type: 'approve', reason: 'ok' });
+  await insist(world, two, 'cleo', { type: 'approve', reason: 'ok' });
+  await end('approved-by-two', two, 'approved');
+
+  const denied = await ask(refund(48_000));
+  await insist(world, denied, 'fay', { type: 'deny', reason: 'No receipt' });
+  await end('denied', denied, 'denied');
+
+  const back = await ask(actionOf('talk.transfer'));
+  await insist(world, back, 'lea', { type: 'take_over', reason: 'mine' });
+  await insist(world, back, 'lea', { type: 'hand_back', instructions: 'Offer a voucher' });
+  await end('handed-back', back, 'handed_back');
+
+  const byHand = await ask(actionOf('talk.transfer'));
+  await insist(world, byHand, 'lea', { type: 'take_over', reason: 'mine' });
+  await insist(world, byHand, 'lea', { type: 'resolve', result: 'Called' });
+  await end('resolved-by-person', byHand, 'resolved_by_person');
+
+  const cancelled = await ask(refund(48_000));
+  await handle(cancelled).cancel();
+  await end('withdrawn-by-cancel', cancelled, 'withdrawn');
+
+  const signalled = await ask(refund(48_000));
+  const { packet_digest: packetDigest } = await core.deps.db.selectFrom('requests').select('packet_digest').where('approval_id', '=', signalled).executeTakeFirstOrThrow();
+  const now = core.deps.clock.now({ database: instant(Date.now()), workflowTime: null });
+  const commandId = randomUUID();
+  await issueCommand(core.deps, { tenant: TENANT, approvalId: signalled, commandId, person: 'fay', move: { type: 'approve', reason: 'ok' }, packetDigest, signedInAt: now, now });
+  await handle(signalled).signal(COMMAND_SIGNAL, { commandId });
+  await end('approved-by-signal', signalled, 'approved');
+
+  const later = await ask(refund(48_000, callback));
+  agent.refuseOnce(later);
+  await insist(world, later, 'fay', { type: 'approve', reason: 'ok' });
+  await end('callback-later', later, 'approved');
+  const { owed_id: owedId } = await core.deps.db.selectFrom('deliveries').select('owed_id').where('approval_id', '=', later).where('kind', '=', 'callback').executeTakeFirstOrThrow();
+  await client.workflow.getHandle(deliveryWorkflowId(TENANT, later, owedId)).result();
+  await keep(world, 'delivery', deliveryWorkflowId(TENANT, later, owedId));
+
+  const expired = await ask(refund(48_000, { customer: { id: 'c-7', name: 'Kim Doe', email: 'kim@example.com' } }));
+  await end('expired', expired, 'expired');
+
+  const invoice = { evidence: [{ name: 'invoice', title: 'Invoice', source: 'system' as const, content: 'USD 5' }] };
+  const held = await ask(actionOf('invoice.pay', { amount: { minor: 500, currency: 'USD' }, invoice: 'i1' }, invoice));
+  await end('held-then-denied', held, 'denied');
+
+  const lost = await world.submit(refund(48_000));
+  const sweep = `sweep-${randomUUID()}`;
+  await client.workflow.execute(RECONCILE_WORKFLOW, { workflowId: sweep, taskQueue, args: [] });
+  await reach(lost.approvalId, 'waiting');
+  await keep(world, 'reconcile', sweep);
+  await handle(lost.approvalId).terminate('recorded');
+  await startApproval(client, { taskQueue, timeScale: SCALE }, { tenant: TENANT, approvalId: lost.approvalId, lane: lost.plan.lane, headline: lost.headline, again: true });
+  await until(async () => (await handle(lost.approvalId).describe()).historyLength > 5, 'it runs again');
+  await insist(world, lost.approvalId, 'cleo', { type: 'approve', reason: 'ok' });
+  await insist(world, lost.approvalId, 'fay', { type: 'approve', reason: 'ok' });
+  await end('restarted', lost.approvalId, 'approved');
+}
+
+async function main(): Promise<void> {
+  mkdirSync(HISTORIES, { recursive: true });
+  const store = await openTestStore();
+  const engine = await startEngine();
+  const world = await openWorld({ store, address: engine.address, taskQueue: 'countersign', clock: scaledClock(new Date().toISOString(), SCALE) });
+  const refuse = new Set<string>();
+  const agent = await startReferenceAgent({ jwks: world.core.tokens.jwks(), before: ({ approvalId }) => (refuse.delete(approvalId) ? 503 : null) });
+  try {
+    await record(world, { url: agent.url, refuseOnce: (id) => void refuse.add(id) });
+  } finally {
+    await agent.stop();
+    await world.close();
+    await engine.stop();
+    await store.close();
+  }
+}
+
+main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exit(1);
+  },
+);
