@@ -9,8 +9,8 @@
  * the histories in test/replay/histories must keep replaying.
  */
 import {
-  ActivityFailure, CancellationScope, ChildWorkflowCancellationType, ParentClosePolicy, WorkflowIdReusePolicy, allHandlersFinished, condition,
-  continueAsNew, defineQuery, defineSignal, defineUpdate, log, proxyActivities, proxyLocalActivities, setCurrentDetails,
+  CancellationScope, ChildWorkflowCancellationType, ParentClosePolicy, TemporalFailure, WorkflowIdReusePolicy, allHandlersFinished, condition,
+  continueAsNew, defineQuery, defineSignal, defineUpdate, isCancellation, log, proxyActivities, proxyLocalActivities, setCurrentDetails,
   setHandler, sleep, startChild, upsertSearchAttributes, workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError, defineSearchAttributeKey } from '@temporalio/common';
@@ -123,10 +123,13 @@ async function commit(input: ApprovalInput, seq: number, command: CommitCommand)
   try {
     return await local(`Commit: ${command.type}`).commit(call);
   } catch (error) {
-    if (!(error instanceof ActivityFailure)) throw error;
+    if (!isActivitys(error)) throw error;
     return await regular.commit({ ...call, workflowTime: Date.now() });
   }
 }
+
+/** Whether an activity failed, as opposed to this code. What a local one throws arrives bare, not inside an ActivityFailure. */
+const isActivitys = (error: unknown): boolean => error instanceof TemporalFailure && !isCancellation(error);
 
 /** One timer for the next instant; re-armed only when the instant changes. */
 class Alarm {
@@ -212,7 +215,7 @@ class Effects {
     try {
       return await local(todo.summary)[name](call);
     } catch (error) {
-      if (!(error instanceof ActivityFailure)) throw error;
+      if (!isActivitys(error)) throw error;
       return { status: 'failed_for_now', seq: 0, retryInMs: 5000, detail: 'The first attempt did not come back in time' };
     }
   }
