@@ -63,6 +63,7 @@ export function createReconcile(deps: ReconcileDeps): (input: { readonly workflo
     cursor = rows.length < (deps.page ?? PAGE) ? '' : (rows[rows.length - 1]?.approval_id ?? '');
     for (const row of rows) await reconcileOne(deps, row, now, workflowTime, report);
     await handOver(deps, settled, now, workflowTime, report);
+    await settle(deps, instant(ms(settled) - OVERDUE_MS * deps.clock.scale), workflowTime, report);
     if (report.started + report.restarted + report.overdue.length > 0) deps.log.warn(report, 'the engine was behind the record');
     return report;
   };
@@ -92,14 +93,16 @@ async function reconcileOne(deps: ReconcileDeps, row: Row, now: Instant, workflo
 }
 
 /** What the sweep does is on the record, before it is done. An approval that ended meanwhile needs nothing. */
-async function note(deps: ReconcileDeps, row: Pick<Row, 'tenant' | 'approval_id'>, workflowTime: number, what: 'started' | 'restarted' | 'nudged', why: string): Promise<boolean> {
+async function note(
+  deps: ReconcileDeps, row: Pick<Row, 'tenant' | 'approval_id'>, workflowTime: number, what: 'started' | 'restarted' | 'nudged', why: string, ended = false,
+): Promise<boolean> {
   return await deps.db.transaction().execute(async (trx) => {
     const loaded = await lockApproval(trx, row.tenant, row.approval_id);
     const directory = await deps.active.directoryOf(trx, row.tenant);
-    if (loaded.result || !directory) return false;
+    if (!directory || (loaded.result !== null) !== ended) return false;
     const now = await domainNow(deps, trx, workflowTime, loaded.lastAt);
     const added = await addEntries(deps, trx, loaded, loaded, now, [{ event: { type: 'engine', what, why }, commandId: null }]);
-    await project(trx, loaded, added, directory, now, null, null);
+    await project(trx, loaded, added, directory, now, loaded.result, null);
     return true;
   });
 }
@@ -109,7 +112,7 @@ async function handOver(deps: ReconcileDeps, settled: Instant, now: Instant, wor
   const commands = await deps.db
     .selectFrom('commands as c')
     .innerJoin('approvals as a', (join) => join.onRef('a.tenant', '=', 'c.tenant').onRef('a.approval_id', '=', 'c.approval_id'))
-    .leftJoin('answers as w', (join) => join.onRef('w.tenant', '=', 'c.tenant').onRef('w.command_id', '=', 'c.command_id'))
+    .leftJoin('answers as w', (join) => join.onRef('w.tenant', '=', 'c.tenant').onRef('w.approval_id', '=', 'c.approval_id').onRef('w.command_id', '=', 'c.command_id'))
     .select(['c.tenant', 'c.approval_id', 'c.command_id'])
     .where('w.command_id', 'is', null)
     .where('a.state', 'in', [...OPEN_STATES])
@@ -121,5 +124,29 @@ async function handOver(deps: ReconcileDeps, settled: Instant, now: Instant, wor
     if (!(await note(deps, { tenant, approval_id }, workflowTime, 'nudged', 'A stored command had not been answered'))) continue;
     // Its workflow may have closed since it was looked at; then the next sweep starts it again, and hands over after that.
     if (await signalCommand(deps.client, tenant, approval_id, command_id)) report.nudged += 1;
+  }
+}
+
+/** What ended on the record while the engine was away (a withdrawal may) still owes the agent and the asked: a workflow carries it out. */
+async function settle(deps: ReconcileDeps, settled: Instant, workflowTime: number, report: Report): Promise<void> {
+  const rows = await deps.db
+    .selectFrom('approvals as a')
+    .select(['a.tenant', 'a.approval_id', 'a.lane', 'a.summary'])
+    .where('a.needs_workflow', '=', true)
+    .where('a.state', 'not in', [...OPEN_STATES])
+    .where('a.updated_at', '<=', settled)
+    .where((eb) =>
+      eb.exists(eb.selectFrom('deliveries as d').select('d.owed_id').whereRef('d.tenant', '=', 'a.tenant').whereRef('d.approval_id', '=', 'a.approval_id').where('d.status', '=', 'owed')),
+    )
+    .orderBy('a.approval_id')
+    .limit(PAGE)
+    .execute();
+  for (const row of rows) {
+    const status = await statusOf(deps.client, row.tenant, row.approval_id);
+    const what = status === 'open' ? 'nudged' : status === 'closed' ? 'restarted' : 'started';
+    if (!(await note(deps, row, workflowTime, what, 'It had ended on the record and something was still owed', true))) continue;
+    if (status === 'open') await nudge(deps.client, row.tenant, row.approval_id);
+    else await startApproval(deps.client, { taskQueue: deps.taskQueue, timeScale: deps.clock.scale }, { tenant: row.tenant, approvalId: row.approval_id, lane: row.lane, headline: row.summary, again: true });
+    report[what] += 1;
   }
 }

@@ -9,14 +9,20 @@ import { RECONCILE_WORKFLOW, approvalWorkflowId, type ReconcileReport } from '..
 import { insist } from '../support/approver';
 import { engineAddress } from '../support/engine';
 import { until } from '../support/processes';
+import { startReferenceAgent, type ReferenceAgent } from '../support/reference-agent';
 import { useStore } from '../support/store';
 import { TENANT, openWorld, refund, type World } from '../support/world';
 
 let world: World;
-afterAll(async () => world.close());
+let agent: ReferenceAgent;
+afterAll(async () => {
+  await world.close();
+  await agent.stop();
+});
 const store = useStore();
 beforeAll(async () => {
   world = await openWorld({ store, address: engineAddress() });
+  agent = await startReferenceAgent({ jwks: world.core.tokens.jwks() });
 });
 
 const handle = (approvalId: string) => world.client.workflow.getHandle(approvalWorkflowId(TENANT, approvalId));
@@ -106,6 +112,31 @@ describe('one sweep', () => {
     await insist(world, approvalId, 'fay', { type: 'deny', reason: 'No receipt' });
     expect(await world.result(approvalId)).toMatchObject({ outcome: 'denied' });
     expect((await world.story(approvalId)).map((e) => e.type)).not.toContain('level_timed_out');
+  });
+
+  it('carries out what is owed after an end that the engine never heard of', async () => {
+    const { approvalId } = await world.submit(refund(48_000, { resume: { type: 'callback', url: agent.url } }));
+    // As the API does when the engine is away: a withdrawal only tightens, so it need not wait.
+    await world.core.commit({
+      tenant: TENANT,
+      approvalId,
+      seq: 0,
+      command: { type: 'withdraw', by: 'refund-bot', reason: 'no longer wanted' },
+      workflowTime: Date.now(),
+    });
+    expect(await stateOf(approvalId)).toBe('withdrawn');
+    const at = instant(Date.now() - 3600_000);
+    // The end lies an hour back, and it owes somebody a word.
+    await store.adminDb.updateTable('approvals').set({ updated_at: at }).where('approval_id', '=', approvalId).execute();
+    const debts = await store.db.selectFrom('deliveries').select(['kind', 'status']).where('approval_id', '=', approvalId).execute();
+    expect(debts).toEqual([{ kind: 'callback', status: 'owed' }]);
+    expect(await sweep()).toMatchObject({ started: 1, restarted: 0 });
+    expect(await world.result(approvalId)).toMatchObject({ outcome: 'withdrawn' });
+    expect(await store.db.selectFrom('deliveries').select(['kind', 'status']).where('approval_id', '=', approvalId).execute()).toMatchObject([
+      { kind: 'callback', status: 'done' },
+    ]);
+    expect(agent.acts.map((result) => result.outcome)).toEqual(['withdrawn']);
+    expect(await engineEntries(approvalId)).toEqual([['started', 'It had ended on the record and something was still owed']]);
   });
 
   it('leaves alone what has ended, and what was allowed at once', async () => {

@@ -30,7 +30,8 @@ const HISTORIES = join(__dirname, 'histories');
 const SCALE = 1200;
 
 /** Nothing of the machine that recorded: names of processes and hosts become one word. */
-const impersonal = (json: string): string => json.replace(new RegExp(`\\d+@${hostname()}`, 'g'), 'recorder').replaceAll(hostname().length > 3 ? hostname() : '\u0000', 'recorder');
+const impersonal = (json: string): string =>
+  json.replace(new RegExp(`\\d+@${hostname()}`, 'g'), 'recorder').replaceAll(hostname().length > 3 ? hostname() : '\u0000', 'recorder');
 
 async function keep(world: World, name: string, workflowId: string): Promise<void> {
   const path = join(HISTORIES, `${name}.json`);
@@ -43,7 +44,8 @@ async function keep(world: World, name: string, workflowId: string): Promise<voi
 async function record(world: World, agent: { readonly url: string; refuseOnce(approvalId: string): void }): Promise<void> {
   const { client, taskQueue, core } = world;
   const handle = (id: string) => client.workflow.getHandle(approvalWorkflowId(TENANT, id));
-  const stateOf = async (id: string): Promise<string> => (await core.deps.db.selectFrom('approvals').select('state').where('approval_id', '=', id).executeTakeFirstOrThrow()).state;
+  const stateOf = async (id: string): Promise<string> =>
+    (await core.deps.db.selectFrom('approvals').select('state').where('approval_id', '=', id).executeTakeFirstOrThrow()).state;
   const reach = async (id: string, state: string): Promise<unknown> => await until(async () => (await stateOf(id)) === state, `${id} is ${state}`);
   const ask = async (request: RequestDraft): Promise<string> => {
     const { approvalId } = await world.ask(request);
@@ -87,10 +89,23 @@ async function record(world: World, agent: { readonly url: string; refuseOnce(ap
   await end('withdrawn-by-cancel', cancelled, 'withdrawn');
 
   const signalled = await ask(refund(48_000));
-  const { packet_digest: packetDigest } = await core.deps.db.selectFrom('requests').select('packet_digest').where('approval_id', '=', signalled).executeTakeFirstOrThrow();
+  const { packet_digest: packetDigest } = await core.deps.db
+    .selectFrom('requests')
+    .select('packet_digest')
+    .where('approval_id', '=', signalled)
+    .executeTakeFirstOrThrow();
   const now = core.deps.clock.now({ database: instant(Date.now()), workflowTime: null });
   const commandId = randomUUID();
-  await issueCommand(core.deps, { tenant: TENANT, approvalId: signalled, commandId, person: 'fay', move: { type: 'approve', reason: 'ok' }, packetDigest, signedInAt: now, now });
+  await issueCommand(core.deps, {
+    tenant: TENANT,
+    approvalId: signalled,
+    commandId,
+    person: 'fay',
+    move: { type: 'approve', reason: 'ok' },
+    packetDigest,
+    signedInAt: now,
+    now,
+  });
   await handle(signalled).signal(COMMAND_SIGNAL, { commandId });
   await end('approved-by-signal', signalled, 'approved');
 
@@ -98,7 +113,12 @@ async function record(world: World, agent: { readonly url: string; refuseOnce(ap
   agent.refuseOnce(later);
   await insist(world, later, 'fay', { type: 'approve', reason: 'ok' });
   await end('callback-later', later, 'approved');
-  const { owed_id: owedId } = await core.deps.db.selectFrom('deliveries').select('owed_id').where('approval_id', '=', later).where('kind', '=', 'callback').executeTakeFirstOrThrow();
+  const { owed_id: owedId } = await core.deps.db
+    .selectFrom('deliveries')
+    .select('owed_id')
+    .where('approval_id', '=', later)
+    .where('kind', '=', 'callback')
+    .executeTakeFirstOrThrow();
   await client.workflow.getHandle(deliveryWorkflowId(TENANT, later, owedId)).result();
   await keep(world, 'delivery', deliveryWorkflowId(TENANT, later, owedId));
 
@@ -115,7 +135,11 @@ async function record(world: World, agent: { readonly url: string; refuseOnce(ap
   await reach(lost.approvalId, 'waiting');
   await keep(world, 'reconcile', sweep);
   await handle(lost.approvalId).terminate('recorded');
-  await startApproval(client, { taskQueue, timeScale: SCALE }, { tenant: TENANT, approvalId: lost.approvalId, lane: lost.plan.lane, headline: lost.headline, again: true });
+  await startApproval(
+    client,
+    { taskQueue, timeScale: SCALE },
+    { tenant: TENANT, approvalId: lost.approvalId, lane: lost.plan.lane, headline: lost.headline, again: true },
+  );
   await until(async () => (await handle(lost.approvalId).describe()).historyLength > 5, 'it runs again');
   await insist(world, lost.approvalId, 'cleo', { type: 'approve', reason: 'ok' });
   await insist(world, lost.approvalId, 'fay', { type: 'approve', reason: 'ok' });

@@ -8,7 +8,9 @@ import { DefaultLogger, Runtime, Worker, bundleWorkflowCode, type ReplayResult, 
 import { workflowBundle } from '../support/engine';
 
 const HISTORIES = join(__dirname, 'histories');
-const FILES = readdirSync(HISTORIES).filter((name) => name.endsWith('.json')).sort();
+const FILES = readdirSync(HISTORIES)
+  .filter((name) => name.endsWith('.json'))
+  .sort();
 
 interface Kept {
   readonly workflowId: string;
@@ -34,7 +36,18 @@ describe('the workflows of today', () => {
   it('are held to every kind of life that was recorded', () => {
     expect(FILES.map((name) => name.replace('.json', ''))).toEqual(
       expect.arrayContaining([
-        'approved', 'approved-by-signal', 'approved-by-two', 'callback-later', 'delivery', 'denied', 'expired', 'handed-back', 'held-then-denied', 'reconcile', 'resolved-by-person', 'restarted',
+        'approved',
+        'approved-by-signal',
+        'approved-by-two',
+        'callback-later',
+        'delivery',
+        'denied',
+        'expired',
+        'handed-back',
+        'held-then-denied',
+        'reconcile',
+        'resolved-by-person',
+        'restarted',
         'withdrawn-by-cancel',
       ]),
     );
