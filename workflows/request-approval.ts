@@ -50,7 +50,10 @@ export interface Countersign {
 /** Call once, at the top of the agent's workflow, before its first await: it sets the outcome's signal handler. */
 export function useCountersign(options: { readonly taskQueue?: string } = {}): Countersign {
   const outcomes = new Map<string, ApprovalResult>();
-  setHandler(outcomeSignal, (result) => void outcomes.set(result.approvalId, result));
+  setHandler(outcomeSignal, (result: unknown) => {
+    // Anyone may signal; what is no outcome must not fail the agent's task.
+    if (isResult(result)) outcomes.set(result.approvalId, result);
+  });
   const activities = proxyActivities<AgentActivities>({ startToCloseTimeout: '30s', retry: { maximumInterval: '10s' } });
 
   return {
@@ -88,6 +91,9 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
     },
   };
 }
+
+const isResult = (message: unknown): message is ApprovalResult =>
+  typeof message === 'object' && message !== null && 'approvalId' in message && typeof message.approvalId === 'string' && 'outcome' in message && typeof message.outcome === 'string';
 
 type ApprovalWorkflow = (input: ApprovalInput) => Promise<ApprovalResult>;
 
