@@ -59,7 +59,7 @@ export async function insist(
 }
 
 /** Hands over a command's id and waits for the answer; the engine's errors come through. */
-export async function send(client: Client, approvalId: string, commandId: string, patienceMs = 30_000): Promise<CommandAnswer> {
+async function send(client: Client, approvalId: string, commandId: string, patienceMs = 30_000): Promise<CommandAnswer> {
   return await client.withDeadline(Date.now() + patienceMs, () =>
     client.workflow
       .getHandle(approvalWorkflowId(TENANT, approvalId))

@@ -12,7 +12,7 @@ import type { ReferenceAgent } from './reference-agent';
 import type { TestStore } from './store';
 
 /** What somebody was told, and when it counted. */
-export interface Acknowledged {
+interface Acknowledged {
   readonly approvalId: string;
   readonly answer: CommandAnswer;
 }

@@ -9,7 +9,7 @@ const ROOT = join(__dirname, '..', '..');
 /** Compiling on a busy machine takes a while; a program that says nothing for longer is broken. */
 const READY_MS = 90_000;
 
-export interface Ended {
+interface Ended {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
 }
