@@ -3,4 +3,5 @@ import { ensurePackages, requireNode, runTs } from './lib.mjs';
 
 requireNode();
 await ensurePackages();
-process.exitCode = await runTs('workers/up.ts', process.argv.slice(2));
+// The channel tells it when this process dies.
+process.exitCode = await runTs('workers/up.ts', process.argv.slice(2), { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });

@@ -12,6 +12,7 @@ import { migrate } from '../record/store/migrate';
 import { accessFrom, OPEN, startEngine, type Access } from './engine';
 import { tryLock } from './engine/lock';
 import { assertPortFree } from './engine/port';
+import { endWithUs } from './engine/watchdog';
 import { startMailSink } from './mail-sink';
 import { startStore } from './store';
 import { UpError, sentenceOf } from './up/errors';
@@ -66,7 +67,11 @@ async function bringUp({ settings, env, say, signal }: UpOptions, undo: (() => P
 
   step();
   const store = env['DATABASE_URL'] ? null : await startStore({ dir: join(home, 'store'), onProgress: say });
-  if (store !== null) undo.push(() => store.stop());
+  if (store !== null) {
+    // PostgreSQL ends its sessions at once on INT; on TERM it would wait for them.
+    const callOff = endWithUs(store.pid, 'INT');
+    undo.push(() => store.stop().then(callOff));
+  }
   const appUrl = store?.appUrl ?? env['DATABASE_URL'] ?? '';
   const adminUrl = store?.adminUrl ?? env['DATABASE_ADMIN_URL'];
   if (adminUrl) await migrate(adminUrl, roleOf(appUrl));
@@ -236,6 +241,8 @@ async function main(): Promise<void> {
       resolve();
     };
     for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal);
+    // The command that started us has died without a word.
+    process.on('disconnect', onSignal);
   });
   try {
     const running = await up({ settings, env: process.env, say, signal: asked.signal });

@@ -34,3 +34,7 @@ export class EngineError extends Error {
 
 /** What a thrown thing says, in one line. */
 export const sayCause = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? '';
+
+/** The system's code of a thrown thing, such as EEXIST. Asks for the field, not the class: errors of Node cross realms. */
+export const systemCode = (error: unknown): string | null =>
+  typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string' ? error.code : null;

@@ -5,6 +5,7 @@
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { randomUUID } from 'node:crypto';
+import { systemCode } from './errors';
 
 export interface Holder {
   readonly pid: number;
@@ -30,7 +31,7 @@ export function isAlive(holder: Holder): boolean {
     process.kill(holder.pid, 0);
   } catch (error) {
     // EPERM: it lives, under another user.
-    if (!(error instanceof Error && 'code' in error && error.code === 'EPERM')) return false;
+    if (systemCode(error) !== 'EPERM') return false;
   }
   return holder.born === null || bornAt(holder.pid) === holder.born;
 }
@@ -57,7 +58,7 @@ export function tryLock(path: string): { readonly release: () => void } | { read
         linkSync(mine, path);
         return { release: () => rmSync(path, { force: true }) };
       } catch (error) {
-        if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+        if (systemCode(error) !== 'EEXIST') throw error;
       }
       const holder = readHolder(path);
       if (holder !== null && isAlive(holder)) return { heldBy: holder };

@@ -1,6 +1,6 @@
 /** Ports: a free one, and one sentence when the wanted one is taken. */
 import { createServer } from 'node:net';
-import { EngineError } from './errors';
+import { EngineError, systemCode } from './errors';
 
 const listen = (port: number, host: string): Promise<number> =>
   new Promise((resolve, reject) => {
@@ -26,7 +26,7 @@ export async function assertPortFree(port: number, what: string, setting: string
   try {
     await listen(port, host);
   } catch (cause) {
-    if (cause instanceof Error && 'code' in cause && cause.code === 'EACCES') {
+    if (systemCode(cause) === 'EACCES') {
       throw new EngineError('port_in_use', `Port ${port}, wanted for ${what}, may not be used by this user: set ${setting} to a port above 1023.`, { cause });
     }
     throw portInUse(port, what, setting, cause);

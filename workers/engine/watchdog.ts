@@ -5,11 +5,11 @@
 import { spawn } from 'node:child_process';
 import { Socket } from 'node:net';
 
-const SCRIPT = 'cat <&3 >/dev/null; kill -TERM "$1" 2>/dev/null; sleep 5; kill -KILL "$1" 2>/dev/null';
+const SCRIPT = 'cat <&3 >/dev/null; kill -"$2" "$1" 2>/dev/null; sleep 5; kill -KILL "$1" 2>/dev/null';
 
 /** Returns how to call the watchdog off; do so once the process has ended, before its pid can be given to another. */
-export function endWithUs(pid: number): () => void {
-  const dog = spawn('/bin/sh', ['-c', SCRIPT, 'watchdog', String(pid)], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
+export function endWithUs(pid: number, signal: 'TERM' | 'INT' = 'TERM'): () => void {
+  const dog = spawn('/bin/sh', ['-c', SCRIPT, 'watchdog', String(pid), signal], { detached: true, stdio: ['ignore', 'ignore', 'ignore', 'pipe'] });
   // Nothing to do without it: the process is still stopped in the orderly case.
   dog.once('error', () => undefined);
   dog.unref();
