@@ -156,7 +156,15 @@ async function bringUp({ settings, env, say, signal }: UpOptions, undo: (() => P
 
 /** What another program needs to join in here, such as `countersign record verify`. */
 function joinFile(path: string, env: NodeJS.ProcessEnv): void {
-  const names = ['COUNTERSIGN_ENV', 'DATABASE_URL', 'COUNTERSIGN_KEYS_FILE', 'COUNTERSIGN_PUBLIC_URL', 'TEMPORAL_ADDRESS', 'TEMPORAL_NAMESPACE', 'COUNTERSIGN_TASK_QUEUE'];
+  const names = [
+    'COUNTERSIGN_ENV',
+    'DATABASE_URL',
+    'COUNTERSIGN_KEYS_FILE',
+    'COUNTERSIGN_PUBLIC_URL',
+    'TEMPORAL_ADDRESS',
+    'TEMPORAL_NAMESPACE',
+    'COUNTERSIGN_TASK_QUEUE',
+  ];
   const lines = [...names.map((name) => [name, env[name] ?? '']), ['COUNTERSIGN_URL', env['COUNTERSIGN_PUBLIC_URL'] ?? '']];
   writeFileSync(path, lines.map((line) => `${line.join('=')}\n`).join(''), { mode: 0o600 });
 }

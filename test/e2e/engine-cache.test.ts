@@ -94,7 +94,10 @@ describe('two processes', () => {
     const lock = join(dir, 'lock');
     let dead = 4_000_000;
     while (isRunning(dead)) dead += 1;
-    for (const holder of [{ pid: dead, born: null }, { pid: process.pid, born: 'another time' }]) {
+    for (const holder of [
+      { pid: dead, born: null },
+      { pid: process.pid, born: 'another time' },
+    ]) {
       writeFileSync(lock, JSON.stringify(holder));
       const taken = tryLock(lock);
       if (!('release' in taken)) throw new Error('the dead lock still holds');
@@ -111,7 +114,9 @@ describe('nothing to get it with', () => {
     const nothing = findEngine({ env, onProgress: quiet, mayDownload: false });
     await expect(nothing).rejects.toMatchObject({
       code: 'engine_unavailable',
-      message: expect.stringMatching(/^The Temporal server is not here: .* install the Temporal CLI or Go, or set TEMPORAL_ADDRESS to a server that runs\.$/) as string,
+      message: expect.stringMatching(
+        /^The Temporal server is not here: .* install the Temporal CLI or Go, or set TEMPORAL_ADDRESS to a server that runs\.$/,
+      ) as string,
     });
   });
 

@@ -61,7 +61,10 @@ describe('the development server', () => {
         code: 'port_in_use',
         message: `Port ${port}, wanted for the Temporal server, is in use: stop the program that listens there, or set COUNTERSIGN_TEMPORAL_PORT to a free port.`,
       });
-      await expect(startEngine({ env, uiPort: port })).rejects.toMatchObject({ code: 'port_in_use', message: expect.stringContaining('COUNTERSIGN_TEMPORAL_UI_PORT') as string });
+      await expect(startEngine({ env, uiPort: port })).rejects.toMatchObject({
+        code: 'port_in_use',
+        message: expect.stringContaining('COUNTERSIGN_TEMPORAL_UI_PORT') as string,
+      });
     } finally {
       await new Promise((resolve) => server.close(resolve));
     }
@@ -88,7 +91,10 @@ describe('search attributes', () => {
   /** A namespace as an operator makes one. It takes the server some seconds to see it everywhere. */
   async function namespace(name: string): Promise<void> {
     await withConnection(engineAddress(), async (connection) => {
-      await connection.workflowService.registerNamespace({ namespace: name, workflowExecutionRetentionPeriod: { seconds: day.seconds as unknown as Long, nanos: 0 } });
+      await connection.workflowService.registerNamespace({
+        namespace: name,
+        workflowExecutionRetentionPeriod: { seconds: day.seconds as unknown as Long, nanos: 0 },
+      });
       await until(() =>
         connection.operatorService.listSearchAttributes({ namespace: name }).then(
           () => true,
@@ -119,9 +125,14 @@ describe('search attributes', () => {
   it('one that is there with another type is named, and nothing is registered beside it', async () => {
     const name = `mistyped-${process.pid}`;
     await namespace(name);
-    await withConnection(engineAddress(), (connection) => connection.operatorService.addSearchAttributes({ namespace: name, searchAttributes: { ApprovalDue: 2 } }));
+    await withConnection(engineAddress(), (connection) =>
+      connection.operatorService.addSearchAttributes({ namespace: name, searchAttributes: { ApprovalDue: 2 } }),
+    );
     await until(() => checkSearchAttributes(engineAddress(), name).catch((error: Error) => error.message.includes('another type')) as Promise<boolean>);
-    await expect(registerSearchAttributes(engineAddress(), name)).rejects.toMatchObject({ code: 'search_attributes_missing', message: expect.stringContaining('ApprovalDue with another type') as string });
+    await expect(registerSearchAttributes(engineAddress(), name)).rejects.toMatchObject({
+      code: 'search_attributes_missing',
+      message: expect.stringContaining('ApprovalDue with another type') as string,
+    });
   });
 });
 
@@ -130,7 +141,11 @@ describe('the time-skipping server', () => {
     const environment = await startTimeSkipping();
     try {
       const before = await environment.currentTimeMs();
-      const worker = await Worker.create({ connection: environment.nativeConnection, taskQueue: 'month', workflowsPath: require.resolve('../support/workflows/month') });
+      const worker = await Worker.create({
+        connection: environment.nativeConnection,
+        taskQueue: 'month',
+        workflowsPath: require.resolve('../support/workflows/month'),
+      });
       const took = await worker.runUntil(environment.client.workflow.execute<typeof month>('month', { workflowId: 'month', taskQueue: 'month' }));
       expect(took).toBeGreaterThanOrEqual(30 * 24 * 3600_000);
       expect((await environment.currentTimeMs()) - before).toBeGreaterThanOrEqual(30 * 24 * 3600_000);

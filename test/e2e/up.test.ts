@@ -55,11 +55,17 @@ const agentFile = (): Record<string, string> =>
 
 const exportRequest = {
   action: {
-    type: 'data.export', summary: 'Send the customer list to a partner', params: { dataset: 'customers', rows: 12_000, destination: 'partner' }, system: 'warehouse',
-    reversibility: 'none', audience: { reach: 'many', count: 12_000 },
+    type: 'data.export',
+    summary: 'Send the customer list to a partner',
+    params: { dataset: 'customers', rows: 12_000, destination: 'partner' },
+    system: 'warehouse',
+    reversibility: 'none',
+    audience: { reach: 'many', count: 12_000 },
   },
   evidence: [{ name: 'export_summary', title: 'What would leave', source: 'system', content: '12000 rows of customers' }],
-  run: 'run-1', reason: 'The partner asked for it', resume: { type: 'poll' },
+  run: 'run-1',
+  reason: 'The partner asked for it',
+  resume: { type: 'poll' },
 };
 
 async function ask(key: string): Promise<string> {
@@ -73,7 +79,8 @@ async function ask(key: string): Promise<string> {
   return body.approval_id;
 }
 
-const stateOf = async (id: string, key: string): Promise<unknown> => ((await (await api(`/v1/requests/${id}`, { headers: { authorization: `Bearer ${key}` } })).json()) as { readonly state?: unknown }).state;
+const stateOf = async (id: string, key: string): Promise<unknown> =>
+  ((await (await api(`/v1/requests/${id}`, { headers: { authorization: `Bearer ${key}` } })).json()) as { readonly state?: unknown }).state;
 
 it('brings everything up, says where it is, stops on Ctrl-C, and picks up every open approval at the next start', async () => {
   const first = start();
@@ -111,7 +118,12 @@ it('starts the API again when it is killed, and leaves nothing running when it i
   const apiPid = childrenOf(supervisor).find((pid) => commandOf(pid).includes('client/api/main.ts')) ?? 0;
   process.kill(apiPid, 'SIGKILL');
   await program.says(/The api stopped \(SIGKILL\); starting it again/);
-  await until(() => api('/readyz').then((response) => response.ok, () => false));
+  await until(() =>
+    api('/readyz').then(
+      (response) => response.ok,
+      () => false,
+    ),
+  );
   const parts = childrenOf(supervisor);
   expect(parts.length).toBeGreaterThanOrEqual(4);
   process.kill(supervisor, 'SIGKILL');

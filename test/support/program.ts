@@ -59,7 +59,8 @@ export function runProgram(args: readonly string[], env: NodeJS.ProcessEnv = pro
 }
 
 /** One of our TypeScript programs, by its path in the repository. */
-export const runTs = (file: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = process.env): Program => runProgram(['--import', 'tsx', file, ...args], env);
+export const runTs = (file: string, args: readonly string[] = [], env: NodeJS.ProcessEnv = process.env): Program =>
+  runProgram(['--import', 'tsx', file, ...args], env);
 
 export function isRunning(pid: number): boolean {
   try {
