@@ -26,7 +26,7 @@ const bornAt = (pid: number): string | null => {
   }
 };
 
-export function isAlive(holder: Holder): boolean {
+function isAlive(holder: Holder): boolean {
   try {
     process.kill(holder.pid, 0);
   } catch (error) {
@@ -36,7 +36,7 @@ export function isAlive(holder: Holder): boolean {
   return holder.born === null || bornAt(holder.pid) === holder.born;
 }
 
-export function readHolder(path: string): Holder | null {
+function readHolder(path: string): Holder | null {
   try {
     const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
     if (typeof value !== 'object' || value === null || !('pid' in value) || typeof value.pid !== 'number') return null;

@@ -39,7 +39,7 @@ export function accessFrom(env: NodeJS.ProcessEnv): Access {
   return { tls: tls === 'true' || tls === '1', apiKey };
 }
 
-export interface AttributeFindings {
+interface AttributeFindings {
   readonly missing: readonly string[];
   /** Registered under our name with another type. */
   readonly mistyped: readonly string[];

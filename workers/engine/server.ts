@@ -39,7 +39,7 @@ export interface Engine {
 }
 
 const HOST = '127.0.0.1';
-export const TUNED = [
+const TUNED = [
   'history.transferProcessorMaxPollRPS=1000',
   'history.timerProcessorMaxPollRPS=1000',
   'history.visibilityProcessorMaxPollRPS=1000',

@@ -7,7 +7,7 @@ import { parseStrict } from '../../record/canonical';
 import { generateKeys, keysFromJson, keysToJson, type Keys } from '../../record/keys';
 import { UpError, sentenceOf } from './errors';
 
-export function readKeysFile(path: string): Keys {
+function readKeysFile(path: string): Keys {
   try {
     return keysFromJson(parseStrict(readFileSync(path, 'utf8')));
   } catch (cause) {
