@@ -93,12 +93,12 @@ async function carryOut(deps: AttemptDeps, submitted: Submitted, state: Approval
     }
     case 'tell_asked': {
       const to = person(owed.to.person);
-      return to ? { to: owed.to.person, ...(await deps.email.send({ ...mail, to, kind: owed.kind, what: owed.what })) } : gone(owed.to.person);
+      return to ? { to: owed.to.person, ...(await deps.email.send({ ...mail, to, kind: owed.kind, what: owed.what || (state.ended?.why ?? '') })) } : gone(owed.to.person);
     }
     case 'tell_requester': {
       const id = requestersOf(submitted, directory).find((p) => person(p) !== null);
       const to = id === undefined ? null : person(id);
-      return to ? { to: id ?? '', ...(await deps.email.send({ ...mail, to, kind: owed.kind, what: owed.what })) } : gone('The requester');
+      return to ? { to: id ?? '', ...(await deps.email.send({ ...mail, to, kind: owed.kind, what: owed.what || (state.ended?.why ?? '') })) } : gone('The requester');
     }
     case 'tell_customer': {
       const { customer } = body;

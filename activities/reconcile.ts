@@ -36,7 +36,20 @@ interface Report {
   started: number;
   restarted: number;
   nudged: number;
+  failed: number;
   readonly overdue: string[];
+}
+
+/** One that cannot be mended must not keep the sweep from the others. */
+async function forEach<T extends { readonly approval_id: string }>(deps: Deps, rows: readonly T[], report: Report, work: (row: T) => Promise<void>): Promise<void> {
+  for (const row of rows) {
+    try {
+      await work(row);
+    } catch (error) {
+      report.failed += 1;
+      deps.log.error({ approvalId: row.approval_id, error }, 'the sweep could not mend an approval');
+    }
+  }
 }
 
 const PAGE = 200;
@@ -47,7 +60,7 @@ const OVERDUE_MS = 60_000;
 export function createReconcile(deps: ReconcileDeps): (input: { readonly workflowTime: number }) => Promise<ReconcileReport> {
   let cursor = '';
   return async ({ workflowTime }) => {
-    const report: Report = { started: 0, restarted: 0, nudged: 0, overdue: [] };
+    const report: Report = { started: 0, restarted: 0, nudged: 0, failed: 0, overdue: [] };
     const now = await domainNow(deps, deps.db, workflowTime, null);
     const settled = instant(ms(now) - (deps.graceMs ?? GRACE_MS) * deps.clock.scale);
     const rows: Row[] = await deps.db
@@ -61,10 +74,10 @@ export function createReconcile(deps: ReconcileDeps): (input: { readonly workflo
       .limit(deps.page ?? PAGE)
       .execute();
     cursor = rows.length < (deps.page ?? PAGE) ? '' : (rows[rows.length - 1]?.approval_id ?? '');
-    for (const row of rows) await reconcileOne(deps, row, now, workflowTime, report);
+    await forEach(deps, rows, report, (row) => reconcileOne(deps, row, now, workflowTime, report));
     await handOver(deps, settled, now, workflowTime, report);
     await settle(deps, instant(ms(settled) - OVERDUE_MS * deps.clock.scale), workflowTime, report);
-    if (report.started + report.restarted + report.overdue.length > 0) deps.log.warn(report, 'the engine was behind the record');
+    if (report.started + report.restarted + report.failed + report.overdue.length > 0) deps.log.warn(report, 'the engine was behind the record');
     return report;
   };
 }
@@ -120,14 +133,17 @@ async function handOver(deps: ReconcileDeps, settled: Instant, now: Instant, wor
     .where(sql<boolean>`(c.body->>'expiresAt') > ${now}`)
     .limit(PAGE)
     .execute();
-  for (const { tenant, approval_id, command_id } of commands) {
-    if (!(await note(deps, { tenant, approval_id }, workflowTime, 'nudged', 'A stored command had not been answered'))) continue;
+  await forEach(deps, commands, report, async ({ tenant, approval_id, command_id }) => {
+    if (!(await note(deps, { tenant, approval_id }, workflowTime, 'nudged', 'A stored command had not been answered'))) return;
     // Its workflow may have closed since it was looked at; then the next sweep starts it again, and hands over after that.
     if (await signalCommand(deps.client, tenant, approval_id, command_id)) report.nudged += 1;
-  }
+  });
 }
 
-/** What ended on the record while the engine was away (a withdrawal may) still owes the agent and the asked: a workflow carries it out. */
+/**
+ * What ended on the record while the engine was away (a withdrawal may) still owes the agent and the asked, and so does what was
+ * being delivered when its delivery workflow was lost: a workflow carries it out.
+ */
 async function settle(deps: ReconcileDeps, settled: Instant, workflowTime: number, report: Report): Promise<void> {
   const rows = await deps.db
     .selectFrom('approvals as a')
@@ -136,17 +152,19 @@ async function settle(deps: ReconcileDeps, settled: Instant, workflowTime: numbe
     .where('a.state', 'not in', [...OPEN_STATES])
     .where('a.updated_at', '<=', settled)
     .where((eb) =>
-      eb.exists(eb.selectFrom('deliveries as d').select('d.owed_id').whereRef('d.tenant', '=', 'a.tenant').whereRef('d.approval_id', '=', 'a.approval_id').where('d.status', '=', 'owed')),
+      eb.exists(eb.selectFrom('deliveries as d').select('d.owed_id').whereRef('d.tenant', '=', 'a.tenant').whereRef('d.approval_id', '=', 'a.approval_id').where((or) =>
+        or.or([or('d.status', '=', 'owed'), or.and([or('d.status', '=', 'failed_for_now'), or('d.next_at', '<=', settled)])]),
+      )),
     )
     .orderBy('a.approval_id')
     .limit(PAGE)
     .execute();
-  for (const row of rows) {
+  await forEach(deps, rows, report, async (row) => {
     const status = await statusOf(deps.client, row.tenant, row.approval_id);
     const what = status === 'open' ? 'nudged' : status === 'closed' ? 'restarted' : 'started';
-    if (!(await note(deps, row, workflowTime, what, 'It had ended on the record and something was still owed', true))) continue;
+    if (!(await note(deps, row, workflowTime, what, 'It had ended on the record and something was still owed', true))) return;
     if (status === 'open') await nudge(deps.client, row.tenant, row.approval_id);
     else await startApproval(deps.client, { taskQueue: deps.taskQueue, timeScale: deps.clock.scale }, { tenant: row.tenant, approvalId: row.approval_id, lane: row.lane, headline: row.summary, again: true });
     report[what] += 1;
-  }
+  });
 }

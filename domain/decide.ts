@@ -244,10 +244,10 @@ function owedAtEnd(state: ApprovalState, context: Context, how: End, silent: boo
   if (silent && plan.onTimeout.ticket) owed.push({ kind: 'open_ticket', ...plan.onTimeout.ticket });
   const notice = silent ? plan.onTimeout.tellCustomer : how.outcome === 'denied' ? plan.onDeny.tellCustomer : undefined;
   if (notice && context.hasCustomerAddress) owed.push({ kind: 'tell_customer', ...notice });
-  if (how.outcome === 'denied' && plan.onDeny.tellRequester && context.hasRequesterAddress) owed.push({ kind: 'tell_requester', what: how.why });
+  if (how.outcome === 'denied' && plan.onDeny.tellRequester && context.hasRequesterAddress) owed.push({ kind: 'tell_requester', what: '' });
   // Who made the last move knows; everyone else who was asked is told.
   const last = how.deciders?.at(-1)?.person;
-  for (const to of everyoneAsked(state).filter((a) => a.person !== last)) owed.push({ kind: 'tell_asked', to, channel: 'email', what: how.why });
+  for (const to of everyoneAsked(state).filter((a) => a.person !== last)) owed.push({ kind: 'tell_asked', to, channel: 'email', what: '' });
   return owed;
 }
 
@@ -373,7 +373,7 @@ function moveOnLevel(state: ApprovalState, command: MoveCommand, context: Contex
     }
     case 'approve': {
       if (context.plan.effect === 'escalation') return refuse('approval_needs_takeover', 'This is an escalation: take it over, then resolve it or hand it back');
-      const authority = authorityFor(role, signOff, context.plan);
+      const authority = authorityFor(role, signOff, state, context.plan);
       if (typeof authority !== 'string') return { refusal: authority };
       const { reason } = body.move;
       return tell(state, context, (story) => {
@@ -400,11 +400,12 @@ function checkCeremony(body: CommandBody, context: Context): Decision | null {
   return null;
 }
 
-/** Whether a yes by `role` reaches the amount, or endorses it on the way to one that does; else the refusal. */
-function authorityFor(role: string, signOff: SignOff, plan: Plan): 'full' | 'endorsement' | Refusal {
+/** Whether a yes by `role` reaches the amount, or endorses it before or after one that does; else the refusal. */
+function authorityFor(role: string, signOff: SignOff, state: ApprovalState, plan: Plan): 'full' | 'endorsement' | Refusal {
   if (plan.amount === null) return 'full';
   try {
     if (reaches(role, plan)) return 'full';
+    if (state.signOffs.some((s) => s.given.some((d) => reaches(d.role, plan)))) return 'endorsement';
     const later = plan.signOffs.slice(plan.signOffs.findIndex((s) => s.id === signOff.id) + 1);
     if (later.some((s) => s.ladder.every((l) => reaches(l.role, plan)))) return 'endorsement';
     return { code: 'authority_exceeded', message: `${formatMoney(plan.amount)} is above what ${role} may sign for${limitOf(role, plan)}; it has to go to a role whose authority reaches it` };

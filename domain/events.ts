@@ -29,8 +29,8 @@ export type Owed =
   | { readonly kind: 'ask'; readonly to: Asked; readonly channel: Channel; readonly level: string; readonly dueAt: Instant; readonly next: string }
   | { readonly kind: 'remind'; readonly to: Asked; readonly channel: Channel; readonly level: string; readonly dueAt: Instant; readonly next: string }
   | { readonly kind: 'page_backup'; readonly to: Asked; readonly channel: Channel; readonly dueAt: Instant; readonly next: string }
-  | { readonly kind: 'tell_asked'; readonly to: Asked; readonly channel: Channel; readonly what: string }
-  | { readonly kind: 'tell_requester'; readonly what: string }
+  | { readonly kind: 'tell_asked'; readonly to: Asked; readonly channel: Channel; /** Empty: how it ended, read when it is sent, because it may name a reason. */ readonly what: string }
+  | { readonly kind: 'tell_requester'; /** Empty, as above. */ readonly what: string }
   | { readonly kind: 'tell_customer'; readonly subject: string; readonly text: string }
   | { readonly kind: 'open_ticket'; readonly queue: string; readonly owner: string; readonly title: string }
   | { readonly kind: 'callback'; readonly url: string }
@@ -77,4 +77,5 @@ export const PERSONAL: { readonly [T in EventType]?: readonly string[] } = {
   attempted: ['to'],
   routed: ['rows'],
   ended: ['why', 'next'],
+  refused: ['message'],
 };

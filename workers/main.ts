@@ -32,10 +32,9 @@ async function main(): Promise<void> {
   const config = readConfig(process.env);
   const log = pino({ name: 'worker', level: config.logLevel });
   Runtime.install({ logger: temporalLogger(log) });
-  const tls = config.temporalTls ? { tls: true } : {};
-  const credentials = config.temporalApiKey === null ? {} : { apiKey: config.temporalApiKey };
-  const remote = { address: config.temporalAddress, ...tls, ...credentials };
-  await checkSearchAttributes(config.temporalAddress, config.temporalNamespace);
+  const access = { tls: config.temporalTls, apiKey: config.temporalApiKey };
+  const remote = { address: config.temporalAddress, tls: access.tls, ...(access.apiKey === null ? {} : { apiKey: access.apiKey }) };
+  await checkSearchAttributes(config.temporalAddress, config.temporalNamespace, access);
   const keys = keysFromJson(parseStrict(readFileSync(config.keysFile, 'utf8')));
   const db = openDatabase(config.databaseUrl, { name: 'countersign-worker' });
   const core = createCore({

@@ -7,6 +7,9 @@ import { Worker, type NativeConnection, type WorkflowBundle } from '@temporalio/
 import type { ApprovalActivities } from '../workflows/protocol';
 import { RECONCILE_WORKFLOW, reconcileScheduleId } from '../workflows/protocol';
 
+/** For whoever builds the bundle ahead, too: the sandbox has its own copy. */
+export const PAYLOAD_CONVERTER = require.resolve('../workflows/payload-converter');
+
 export interface CreateWorker {
   readonly connection: NativeConnection;
   readonly namespace: string;
@@ -19,8 +22,11 @@ export interface CreateWorker {
 export async function createWorker({ connection, namespace, taskQueue, activities, bundle }: CreateWorker): Promise<Worker> {
   return await Worker.create({
     connection, namespace, taskQueue, activities,
+    dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER },
     ...(bundle ? { workflowBundle: bundle } : { workflowsPath: require.resolve('../workflows') }),
     maxCachedWorkflows: 500,
+    // After a kill the next worker gets the task this soon; a live one that is slower only replays.
+    stickyQueueScheduleToStartTimeout: '3s',
     // An attempt at an agent may take 20 s; a shutdown waits for it, so that nothing is tried twice.
     shutdownGraceTime: '25s',
   });

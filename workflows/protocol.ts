@@ -6,6 +6,7 @@
 import type { OwedKind } from '../domain/events';
 import type { Refusal } from '../domain/moves';
 import type { ApprovalResult } from '../domain/outcome';
+import type { RequestDraft } from '../domain/request';
 import type { ApprovalView } from '../domain/view';
 
 /** The task queue of Countersign's own worker. */
@@ -30,7 +31,7 @@ export const NUDGE_SIGNAL = 'nudge';
 export const WITHDRAW_SIGNAL = 'withdraw';
 /** Where it stands, from the run's memory. */
 export const VIEW_QUERY = 'view';
-/** Sent to the workflow named in the request's `resume`, with the {@link ApprovalResult}. */
+/** Sent to the workflow named in the request's `resume`, with the {@link ApprovalResult}. Anyone may signal: it is a knock, or its token is verified. */
 export const OUTCOME_SIGNAL = 'countersign-outcome';
 
 export interface ApprovalInput {
@@ -135,7 +136,28 @@ export interface ReconcileReport {
   readonly started: number;
   readonly restarted: number;
   readonly nudged: number;
+  /** Those that could not be mended now; the next sweep tries again. */
+  readonly failed: number;
   readonly overdue: readonly string[];
+}
+
+/** What submitting gave back to an agent's workflow. */
+export interface SubmittedRequest {
+  readonly approvalId: string;
+  readonly tenant: string;
+  readonly needsWorkflow: boolean;
+  /** Set when the policy allowed or blocked at once, or when it had ended before. */
+  readonly result: ApprovalResult | null;
+  /** For the child's static summary. */
+  readonly headline: string;
+  readonly timeScale: number;
+}
+
+/** The activities that an agent's own worker registers. They hold the agent's key; its workflow never sees it. */
+export interface AgentActivities {
+  submitApprovalRequest(input: { readonly idempotencyKey: string; readonly request: RequestDraft }): Promise<SubmittedRequest>;
+  /** How it ended, from the record; null while it is open. */
+  readApprovalResult(input: { readonly approvalId: string }): Promise<ApprovalResult | null>;
 }
 
 export type { ApprovalResult, ApprovalView };

@@ -13,27 +13,11 @@ import {
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError, defineSearchAttributeKey } from '@temporalio/common';
 import type { RequestDraft } from '../domain/request';
-import { APPROVAL_WORKFLOW, OUTCOME_SIGNAL, TASK_QUEUE, WITHDRAW_SIGNAL, approvalWorkflowId, type ApprovalInput, type ApprovalResult } from './protocol';
+import {
+  APPROVAL_WORKFLOW, OUTCOME_SIGNAL, TASK_QUEUE, WITHDRAW_SIGNAL, approvalWorkflowId, type AgentActivities, type ApprovalInput, type ApprovalResult, type SubmittedRequest,
+} from './protocol';
 
 export const outcomeSignal = defineSignal<[ApprovalResult]>(OUTCOME_SIGNAL);
-
-/** What submitting gave back; see `createAgentActivities` in client/sdk. */
-export interface Submitted {
-  readonly approvalId: string;
-  readonly tenant: string;
-  readonly needsWorkflow: boolean;
-  /** Set when the policy allowed or blocked at once, or when it had ended before. */
-  readonly result: ApprovalResult | null;
-  /** For the child's static summary. */
-  readonly headline: string;
-  readonly timeScale: number;
-}
-
-/** The activities that the agent's own worker registers. They hold the agent's key; this workflow never sees it. */
-export interface AgentActivities {
-  submitApprovalRequest(input: { readonly idempotencyKey: string; readonly request: RequestDraft }): Promise<Submitted>;
-  readApprovalResult(input: { readonly approvalId: string }): Promise<ApprovalResult | null>;
-}
 
 /** A request as an agent workflow states it: how to resume is filled in by the helper. */
 export type AgentRequest = Omit<RequestDraft, 'resume' | 'run'> & { readonly run?: string };
@@ -49,11 +33,9 @@ export interface Countersign {
 
 /** Call once, at the top of the agent's workflow, before its first await: it sets the outcome's signal handler. */
 export function useCountersign(options: { readonly taskQueue?: string } = {}): Countersign {
-  const outcomes = new Map<string, ApprovalResult>();
-  setHandler(outcomeSignal, (result: unknown) => {
-    // Anyone may signal; what is no outcome must not fail the agent's task.
-    if (isResult(result)) outcomes.set(result.approvalId, result);
-  });
+  /** Approvals that somebody says have ended. Anyone may signal, so what counts is read from the record, with the agent's key. */
+  const knocks = new Set<string>();
+  setHandler(outcomeSignal, (message: unknown) => void knocks.add(approvalIdIn(message)));
   const activities = proxyActivities<AgentActivities>({ startToCloseTimeout: '30s', retry: { maximumInterval: '10s' } });
 
   return {
@@ -63,7 +45,7 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
       // Nothing is asked for an agent that is going away.
       if (CancellationScope.current().consideredCancelled) await CancellationScope.current().cancelRequested;
       CancellationScope.current().cancelRequested.catch(() => (cancelled.yes = true));
-      let cancellation: unknown;
+      let withdrawn = false;
       const result = await CancellationScope.nonCancellable(async () => {
         const submitted = await activities.submitApprovalRequest({
           idempotencyKey: `${workflowId}/${step}`,
@@ -72,28 +54,32 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
         if (submitted.result) return submitted.result;
         const { approvalId } = submitted;
         const child = await startApproval(submitted, options.taskQueue ?? TASK_QUEUE);
-        // The child's result is lost when this workflow continues as new, and when the child was terminated: the signal is not.
-        child?.result().then((r) => outcomes.set(approvalId, r), () => undefined);
-        if (!child) {
-          const known = await activities.readApprovalResult({ approvalId });
-          if (known) outcomes.set(approvalId, known);
+        // The child's result is lost when this workflow continues as new, and when the child was terminated: the knock is not.
+        child?.result().then(() => knocks.add(approvalId), () => undefined);
+        if (!child) knocks.add(approvalId);
+        const ended = async (): Promise<ApprovalResult | null> => {
+          knocks.delete(approvalId);
+          return await activities.readApprovalResult({ approvalId });
+        };
+        for (;;) {
+          await condition(() => knocks.has(approvalId) || cancelled.yes);
+          if (!knocks.has(approvalId)) {
+            withdrawn = true;
+            await withdraw(submitted, () => knocks.has(approvalId));
+          }
+          const result = await ended();
+          if (result) return result;
         }
-        await condition(() => outcomes.has(approvalId) || cancelled.yes);
-        if (!outcomes.has(approvalId)) {
-          cancellation = cancelled.yes;
-          await withdraw(submitted, () => outcomes.has(approvalId));
-        }
-        return outcomes.get(approvalId) as ApprovalResult;
       });
       // A decision that was there before the cancellation is the outcome; a withdrawal is the agent's own doing.
-      if (cancellation) await CancellationScope.current().cancelRequested;
+      if (withdrawn) await CancellationScope.current().cancelRequested;
       return result;
     },
   };
 }
 
-const isResult = (message: unknown): message is ApprovalResult =>
-  typeof message === 'object' && message !== null && 'approvalId' in message && typeof message.approvalId === 'string' && 'outcome' in message && typeof message.outcome === 'string';
+const approvalIdIn = (message: unknown): string =>
+  typeof message === 'object' && message !== null && 'approvalId' in message && typeof message.approvalId === 'string' ? message.approvalId : '';
 
 type ApprovalWorkflow = (input: ApprovalInput) => Promise<ApprovalResult>;
 
@@ -101,7 +87,7 @@ const STATE = defineSearchAttributeKey('ApprovalState', 'KEYWORD');
 const TENANT = defineSearchAttributeKey('ApprovalTenant', 'KEYWORD');
 
 /** Starts the approval as a child, or returns null when one runs (or ran) under this id already. */
-async function startApproval(submitted: Submitted, taskQueue: string): Promise<ChildWorkflowHandle<ApprovalWorkflow> | null> {
+async function startApproval(submitted: SubmittedRequest, taskQueue: string): Promise<ChildWorkflowHandle<ApprovalWorkflow> | null> {
   const { tenant, approvalId, timeScale, headline } = submitted;
   const input: ApprovalInput = { tenant, approvalId, timeScale };
   try {
@@ -124,7 +110,7 @@ const WITHDRAW_AGAIN = '15s';
  * Withdraws, and waits until it is recorded, which `ended` says. An approval whose workflow is gone is started again by the
  * reconciler, so the message is repeated until somebody hears it; a second one does nothing.
  */
-async function withdraw({ tenant, approvalId }: Submitted, ended: () => boolean): Promise<void> {
+async function withdraw({ tenant, approvalId }: SubmittedRequest, ended: () => boolean): Promise<void> {
   do {
     try {
       const handle = getExternalWorkflowHandle(approvalWorkflowId(tenant, approvalId));

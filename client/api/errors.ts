@@ -43,6 +43,12 @@ export function toApiError(error: unknown, log: FastifyBaseLogger): ApiError {
   const known = Object.hasOwn(FRAMEWORK, code) ? FRAMEWORK[code] : undefined;
   if (known) return new ApiError(known[0], known[1], {}, { cause: error });
   const reference = randomUUID();
-  log.error({ err: error, reference }, 'unforeseen error');
+  log.error({ err: loggable(error), reference }, 'unforeseen error');
   return new ApiError('internal', `Something went wrong on this side; nothing was allowed by it. Tell the operator the reference ${reference}`, { reference }, { cause: error });
+}
+
+/** Without the fields in which a database quotes the values of a row: they may be personal. */
+function loggable(error: unknown): { readonly name: string; readonly code: string; readonly message: string; readonly stack: string } {
+  if (!(error instanceof Error)) return { name: typeof error, code: '', message: '', stack: '' };
+  return { name: error.name, code: 'code' in error ? textOf(error.code) : '', message: error.message, stack: error.stack ?? '' };
 }

@@ -31,7 +31,8 @@ import { errorPage, inboxPage, loginPage, type LoginChoice } from './lists';
 const INBOX_MAX = 50;
 /** Where a sign-in may lead: pages of ours and nowhere else. */
 const NEXT = /^\/(approvals\/[A-Za-z0-9_-]{1,200})?$/;
-const Form = z.record(z.string(), z.string().max(10_000));
+/** A form is a person's own words: what the record cannot keep (U+0000, half a pair) is shown as such instead of failing. */
+const Form = z.record(z.string(), z.string().max(10_000).transform((text) => text.replaceAll('\0', '\ufffd').replace(/\p{Cs}/gu, '\ufffd')));
 const Command = z.string().regex(/^[A-Za-z0-9_-]{8,64}$/);
 
 export async function pageRoutes(app: App, context: Context): Promise<void> {

@@ -7,26 +7,8 @@
  */
 import { createHash } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
-import type { ApprovalResult } from '../../domain/outcome';
-import type { RequestDraft } from '../../domain/request';
-import { createCountersign, CountersignError, type CountersignOptions, type Meanwhile } from './index';
-
-export interface SubmittedRequest {
-  readonly approvalId: string;
-  readonly tenant: string;
-  readonly needsWorkflow: boolean;
-  readonly result: ApprovalResult | null;
-  readonly headline: string;
-  readonly timeScale: number;
-  readonly meanwhile: Meanwhile;
-  readonly actionDigest: string;
-}
-
-export interface AgentActivities {
-  submitApprovalRequest(input: { readonly idempotencyKey: string; readonly request: RequestDraft }): Promise<SubmittedRequest>;
-  /** How it ended; null while it is open. */
-  readApprovalResult(input: { readonly approvalId: string }): Promise<ApprovalResult | null>;
-}
+import type { AgentActivities } from '../../workflows/protocol';
+import { createCountersign, CountersignError, type CountersignOptions } from './index';
 
 /** Header-safe and of bounded length; a workflow id may be neither, and is then named by its digest. */
 export const headerKey = (key: string): string => (/^[\x21-\x7e]{1,200}$/.test(key) ? key : `sha256-${createHash('sha256').update(key, 'utf8').digest('hex')}`);
@@ -36,8 +18,8 @@ export function createAgentActivities(options: CountersignOptions): AgentActivit
   return {
     submitApprovalRequest: ({ idempotencyKey, request }) =>
       asFailure(async () => {
-        const { approvalId, tenant, needsWorkflow, result, headline, timeScale, meanwhile, actionDigest } = await countersign.submit(request, { idempotencyKey: headerKey(idempotencyKey) });
-        return { approvalId, tenant, needsWorkflow, result, headline, timeScale, meanwhile, actionDigest };
+        const { approvalId, tenant, needsWorkflow, result, headline, timeScale } = await countersign.submit(request, { idempotencyKey: headerKey(idempotencyKey) });
+        return { approvalId, tenant, needsWorkflow, result, headline, timeScale };
       }),
     readApprovalResult: ({ approvalId }) => asFailure(async () => (await countersign.get(approvalId)).result),
   };

@@ -10,7 +10,7 @@ import { NativeConnection, Worker, bundleWorkflowCode, type WorkflowBundle } fro
 import { createAgentActivities } from '../../client/sdk/activities';
 import type { RefundActivities } from '../../examples/temporal-agent/activities';
 import type { refundAgent, RefundReport } from '../../examples/temporal-agent/workflow';
-import { RECONCILE_WORKFLOW, approvalWorkflowId } from '../../workflows/protocol';
+import { OUTCOME_SIGNAL, RECONCILE_WORKFLOW, approvalWorkflowId } from '../../workflows/protocol';
 import { openApi, type ApiWorld } from '../support/api';
 import { insist } from '../support/approver';
 import { engineAddress } from '../support/engine';
@@ -87,6 +87,10 @@ const result = async (agent: Agent): Promise<RefundReport> => await agent.result
 const refundsOf = ({ workflowId }: Agent): readonly unknown[] => refunds.filter((r) => r.order === workflowId);
 const requestsOf = async ({ workflowId }: Agent): Promise<number> =>
   (await store.db.selectFrom('requests').select('approval_id').where('idempotency_key', '=', `${workflowId}/refund`).execute()).length;
+
+/** How often the agent's workflow asked the record how it ended. */
+const readsOf = ({ events }: Awaited<ReturnType<Agent['fetchHistory']>>): number =>
+  (events ?? []).filter((e) => e.activityTaskScheduledEventAttributes?.activityType?.name === 'readApprovalResult').length;
 
 describe('an agent workflow', () => {
   it('acts after a yes, with a token that proves it; the approval was its child', async () => {
@@ -170,6 +174,18 @@ describe('an agent workflow', () => {
     await insist(world, approvalId, 'fay', { type: 'approve', reason: 'Receipt checked' });
     expect(await result(agent)).toMatchObject({ did: 'refunded', outcome: 'approved', approvalId });
     expect(refundsOf(agent)).toHaveLength(1);
+  });
+
+  it('does not believe a signal: an outcome that somebody made up is not on the record', async () => {
+    const agent = await start(48_000);
+    const approvalId = await asked(agent);
+    await agent.signal(OUTCOME_SIGNAL, { approvalId, outcome: 'approved', token: 'made.up.token', next: { path: 'execute' } });
+    await agent.signal(OUTCOME_SIGNAL, 'approved');
+    await until(async () => readsOf(await agent.fetchHistory()) === 1, 'the agent looked at the record');
+    expect(refundsOf(agent)).toEqual([]);
+    await insist(world, approvalId, 'fay', { type: 'deny', reason: 'No receipt' });
+    expect(await result(agent)).toMatchObject({ did: 'nothing', outcome: 'denied' });
+    expect(refundsOf(agent)).toEqual([]);
   });
 
   it('run again from the start, the same step is the same approval, whose outcome stands', async () => {

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { issueCommand } from '../../activities/commands';
 import { instant } from '../../domain/json';
-import { RECONCILE_WORKFLOW, approvalWorkflowId, type ReconcileReport } from '../../workflows/protocol';
+import { RECONCILE_WORKFLOW, approvalWorkflowId, deliveryWorkflowId, type ReconcileReport } from '../../workflows/protocol';
 import { insist } from '../support/approver';
 import { engineAddress } from '../support/engine';
 import { until } from '../support/processes';
@@ -15,6 +15,8 @@ import { TENANT, openWorld, refund, type World } from '../support/world';
 
 let world: World;
 let agent: ReferenceAgent;
+/** The approval for whose callback the agent is too busy. */
+let busyFor = '';
 afterAll(async () => {
   await world.close();
   await agent.stop();
@@ -22,7 +24,7 @@ afterAll(async () => {
 const store = useStore();
 beforeAll(async () => {
   world = await openWorld({ store, address: engineAddress() });
-  agent = await startReferenceAgent({ jwks: world.core.tokens.jwks() });
+  agent = await startReferenceAgent({ jwks: world.core.tokens.jwks(), before: ({ approvalId }) => (busyFor === approvalId ? 503 : null) });
 });
 
 const handle = (approvalId: string) => world.client.workflow.getHandle(approvalWorkflowId(TENANT, approvalId));
@@ -139,6 +141,24 @@ describe('one sweep', () => {
     expect(await engineEntries(approvalId)).toEqual([['started', 'It had ended on the record and something was still owed']]);
   });
 
+  it('takes up a callback again whose delivery was terminated', async () => {
+    const { approvalId } = await world.ask(refund(48_000, { resume: { type: 'callback', url: agent.url } }));
+    await untilState(approvalId, 'waiting');
+    busyFor = approvalId;
+    await insist(world, approvalId, 'fay', { type: 'approve', reason: 'ok' });
+    await world.result(approvalId);
+    const debt = await store.db.selectFrom('deliveries').select(['owed_id', 'status']).where('approval_id', '=', approvalId).where('kind', '=', 'callback').executeTakeFirstOrThrow();
+    expect(debt.status).toBe('failed_for_now');
+    await world.client.workflow.getHandle(deliveryWorkflowId(TENANT, approvalId, debt.owed_id)).terminate('an operator slipped');
+    busyFor = '';
+    const past = instant(Date.now() - 3600_000);
+    await store.adminDb.updateTable('approvals').set({ updated_at: past }).where('approval_id', '=', approvalId).execute();
+    await store.adminDb.updateTable('deliveries').set({ next_at: past }).where('approval_id', '=', approvalId).where('owed_id', '=', debt.owed_id).execute();
+    expect(await sweep()).toMatchObject({ restarted: 1 });
+    expect(await world.result(approvalId)).toMatchObject({ outcome: 'approved' });
+    expect(agent.acts.filter((result) => result.approvalId === approvalId)).toHaveLength(1);
+  });
+
   it('leaves alone what has ended, and what was allowed at once', async () => {
     const allowed = await world.submit(refund(10_000));
     expect(allowed.result).toMatchObject({ outcome: 'allowed' });
@@ -146,7 +166,7 @@ describe('one sweep', () => {
     await untilState(approvalId, 'waiting');
     await insist(world, approvalId, 'fay', { type: 'approve', reason: 'ok' });
     await world.result(approvalId);
-    expect(await sweep()).toEqual({ started: 0, restarted: 0, nudged: 0, overdue: [] });
+    expect(await sweep()).toEqual({ started: 0, restarted: 0, nudged: 0, failed: 0, overdue: [] });
     expect(await engineEntries(approvalId)).toEqual([]);
     expect(await engineEntries(allowed.approvalId)).toEqual([]);
   });

@@ -8,20 +8,22 @@ import { readTimeline } from '../../record/store/entries';
 import { startTimeSkipping } from '../../workers/engine';
 import { COMMAND_SIGNAL, COMMAND_UPDATE, NUDGE_SIGNAL, VIEW_QUERY, WITHDRAW_SIGNAL, approvalWorkflowId, type ApprovalView, type CommandAnswer } from '../../workflows/protocol';
 import { issueCommand } from '../../activities/commands';
+import { until } from '../support/processes';
 import { useStore } from '../support/store';
 import { TENANT, actionOf, openWorld, refund, type World } from '../support/world';
 
-const store = useStore();
 let env: TestWorkflowEnvironment;
 let world: World;
 
-beforeAll(async () => {
-  env = await startTimeSkipping();
-  world = await openWorld({ store, skipping: env });
-});
 afterAll(async () => {
   await world.close();
   await env.teardown();
+});
+// After our own hook, so that it runs before: the worker stops before its store does.
+const store = useStore();
+beforeAll(async () => {
+  env = await startTimeSkipping();
+  world = await openWorld({ store, skipping: env });
 });
 
 const handle = (approvalId: string) => world.client.workflow.getHandle(approvalWorkflowId(TENANT, approvalId));
@@ -148,6 +150,22 @@ describe('decisions', () => {
   });
 });
 
+describe('a store that is away for a moment', () => {
+  it('delays a decision and fails nothing: the commit is tried again until it is durable', async () => {
+    const { approvalId } = await world.ask(refund(48_000));
+    await asked(approvalId);
+    await store.adminDb.schema.alterTable('approvals').renameTo('approvals_away').execute();
+    const moving = world.move(approvalId, 'fay', { type: 'approve', reason: 'ok' }, { commandId: randomUUID() });
+    const isRegular = async () => ((await handle(approvalId).fetchHistory()).events ?? []).some((e) => e.activityTaskScheduledEventAttributes?.activityType?.name === 'commit');
+    await until(isRegular, 'the commit is tried as a regular activity');
+    await store.adminDb.schema.alterTable('approvals_away').renameTo('approvals').execute();
+    expect(await moving).toMatchObject({ accepted: true, state: 'approved' });
+    const { events } = await handle(approvalId).fetchHistory();
+    expect((events ?? []).filter((e) => e.workflowTaskFailedEventAttributes)).toEqual([]);
+    expect((await world.result(approvalId)).outcome).toBe('approved');
+  });
+});
+
 describe('the agent’s side', () => {
   it('withdraws by signal, and by cancelling the workflow', async () => {
     const one = await world.ask(refund(48_000));
@@ -219,6 +237,41 @@ describe('bad input', () => {
     await handle(approvalId).signal(NUDGE_SIGNAL, { state: 'approved' });
     expect(await view(approvalId)).toMatchObject({ state: 'waiting' });
     expect(await types(approvalId)).not.toContain('ended');
+  });
+
+  it('a signal of broken bytes, or of none, changes nothing and fails no task', async () => {
+    const { approvalId } = await world.ask(refund(48_000));
+    await asked(approvalId);
+    for (const signalName of [COMMAND_SIGNAL, NUDGE_SIGNAL, 'nobody-knows-me']) {
+      for (const payloads of [[], [{ metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('nope{') }], [{ metadata: { encoding: Buffer.from('odd/odd') }, data: Buffer.from([0, 1]) }]]) {
+        await world.client.workflowService.signalWorkflowExecution({
+          namespace: 'default', workflowExecution: { workflowId: approvalWorkflowId(TENANT, approvalId) }, signalName, input: { payloads }, requestId: randomUUID(),
+        });
+      }
+    }
+    expect(await world.move(approvalId, 'fay', { type: 'approve', reason: 'ok' })).toMatchObject({ accepted: true, state: 'approved' });
+    const { events } = await handle(approvalId).fetchHistory();
+    expect((events ?? []).filter((e) => e.workflowTaskFailedEventAttributes)).toEqual([]);
+  });
+
+  it('a withdrawal whose words the record cannot keep is a withdrawal all the same', async () => {
+    const { approvalId } = await world.ask(refund(48_000));
+    await asked(approvalId);
+    await handle(approvalId).signal(WITHDRAW_SIGNAL, { by: 'bot\0', reason: `${'x'.repeat(499)}\u{1F600}` });
+    expect(await world.result(approvalId)).toMatchObject({ outcome: 'withdrawn' });
+  });
+
+  it('a command of one approval that is tried on another counts where it was made for, and only there', async () => {
+    const one = await world.ask(refund(48_000));
+    const two = await world.ask(refund(49_000));
+    await asked(one.approvalId);
+    await asked(two.approvalId);
+    const now = instant(await env.currentTimeMs());
+    const commandId = randomUUID();
+    await issueCommand(world.core.deps, { tenant: TENANT, approvalId: one.approvalId, commandId, person: 'fay', move: { type: 'approve', reason: 'x' }, packetDigest: one.packetDigest, signedInAt: now, now });
+    for (let i = 0; i < 2; i += 1) expect((await update(two.approvalId, commandId)).refusal?.code).toBe('wrong_approval');
+    expect(await update(one.approvalId, commandId)).toMatchObject({ accepted: true, state: 'approved' });
+    expect(await view(two.approvalId)).toMatchObject({ state: 'waiting' });
   });
 
   it('a move after the end is told which outcome stands', async () => {

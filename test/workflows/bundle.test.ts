@@ -26,7 +26,7 @@ interface Module {
 }
 
 async function bundle(workflowsPath: string): Promise<readonly Module[]> {
-  const { code } = await bundleWorkflowCode({ workflowsPath, logger: quiet });
+  const { code } = await bundleWorkflowCode({ workflowsPath, payloadConverterPath: require.resolve('../../workflows/payload-converter'), logger: quiet });
   const [body = ''] = code.split('//# sourceMappingURL=');
   // Webpack heads each module with its path; `?1a2b` stands for a module that the SDK leaves empty.
   return body

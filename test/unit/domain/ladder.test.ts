@@ -164,8 +164,8 @@ describe('silence', () => {
       { kind: 'callback', url: 'https://agent.example/resume' },
       { kind: 'open_ticket', ...ticket },
       { kind: 'tell_customer', ...notice },
-      { kind: 'tell_asked', to: { person: 'fay', role: 'finance_manager' }, channel: 'email', what: 'Nobody answered in time' },
-      { kind: 'tell_asked', to: { person: 'cleo', role: 'cfo' }, channel: 'email', what: 'Nobody answered in time' },
+      { kind: 'tell_asked', to: { person: 'fay', role: 'finance_manager' }, channel: 'email', what: '' },
+      { kind: 'tell_asked', to: { person: 'cleo', role: 'cfo' }, channel: 'email', what: '' },
     ]);
     expect(nextInstant(play.state)).toBeNull();
   });
@@ -174,7 +174,7 @@ describe('silence', () => {
     const play = silent({ end: 'deny' });
     play.passes(2 * HOUR);
     expect(play.last('ended')).toMatchObject({ outcome: 'denied', end: 'deny', deciders: [], next: { path: 'log the reason and end the run' } });
-    expect(play.last('ended').owed).toContainEqual({ kind: 'tell_requester', what: 'Nobody answered in time' });
+    expect(play.last('ended').owed).toContainEqual({ kind: 'tell_requester', what: '' });
   });
 
   it('offers the declared safe alternative', () => {
