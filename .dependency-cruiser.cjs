@@ -142,7 +142,7 @@ module.exports = {
       comment: 'Of activities, the client calls the plain functions over the store that it shares with the worker, and nothing else.',
       severity: 'error',
       from: { path: '^client/' },
-      to: { path: '^activities/', pathNot: '^activities/(submit|commit|commands|read|tokens|core|engine|deps|errors)(/|\\.ts$)' },
+      to: { path: '^activities/', pathNot: '^activities/(submit|commit|commands|read|tokens|core|config|engine|deps|errors)(/|\\.ts$)' },
     },
     {
       name: 'client-only-protocol',

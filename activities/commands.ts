@@ -12,7 +12,7 @@ import type { Tables } from '../record/store/tables';
 import type { Deps } from './deps';
 
 /** How long a command may lie before it counts, in milliseconds of domain time. */
-export const COMMAND_TTL_MS = 2 * 60_000;
+const COMMAND_TTL_MS = 2 * 60_000;
 
 export interface IssueInput {
   readonly tenant: string;

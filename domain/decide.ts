@@ -263,7 +263,7 @@ const nameOf = (directory: Directory, id: string): string => personOf(directory,
 
 type MoveCommand = Extract<Command, { type: 'move' }>;
 
-export const proofOf = ({ body, signature, keyId }: MoveCommand): Proof => ({
+const proofOf = ({ body, signature, keyId }: MoveCommand): Proof => ({
   commandId: body.commandId, packetDigest: body.packetDigest, signedInAt: body.signedInAt, issuedAt: body.issuedAt, expiresAt: body.expiresAt, signature, keyId,
 });
 

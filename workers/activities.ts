@@ -2,7 +2,7 @@
  * The activities that Countersign's worker registers, composed from their factories.
  */
 import type { Client } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/activity';
 import { createAttempt } from '../activities/attempt';
 import { createCallback } from '../activities/callback';
 import type { Core } from '../activities/core';

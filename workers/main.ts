@@ -6,13 +6,12 @@ import { readFileSync } from 'node:fs';
 import { Client, Connection } from '@temporalio/client';
 import { DefaultLogger, NativeConnection, Runtime, type LogLevel } from '@temporalio/worker';
 import pino, { type Logger } from 'pino';
+import { ConfigError, clockOf, engineOptions, readConfig } from '../activities/config';
 import { createCore } from '../activities/core';
-import { databaseClock, engineClock, scaledClock, type Clock } from '../domain/clock';
 import { parseStrict } from '../record/canonical';
 import { keysFromJson } from '../record/keys';
 import { openDatabase } from '../record/store/database';
 import { createActivities } from './activities';
-import { ConfigError, readConfig, type Config } from './config';
 import { checkSearchAttributes, EngineError } from './engine';
 import { startSequencer } from './sequencer';
 import { createWorker, ensureReconcileSchedule } from './worker';
@@ -20,21 +19,12 @@ import { createWorker, ensureReconcileSchedule } from './worker';
 /** How often the reconciler sweeps, in seconds. */
 const SWEEP_SECONDS = 30;
 
-function clockOf({ clock, clockOrigin, timeScale }: Config): Clock {
-  switch (clock) {
-    case 'database': return databaseClock;
-    case 'engine': return engineClock;
-    case 'scaled': return scaledClock(clockOrigin ?? '', timeScale);
-  }
-}
-
 async function main(): Promise<void> {
-  const config = readConfig(process.env);
+  const config = readConfig(process.env, 'worker');
   const log = pino({ name: 'worker', level: config.logLevel });
   Runtime.install({ logger: temporalLogger(log) });
-  const access = { tls: config.temporalTls, apiKey: config.temporalApiKey };
-  const remote = { address: config.temporalAddress, tls: access.tls, ...(access.apiKey === null ? {} : { apiKey: access.apiKey }) };
-  await checkSearchAttributes(config.temporalAddress, config.temporalNamespace, access);
+  const remote = engineOptions(config);
+  await checkSearchAttributes(config.temporalAddress, config.temporalNamespace, { tls: config.temporalTls, apiKey: config.temporalApiKey });
   const keys = keysFromJson(parseStrict(readFileSync(config.keysFile, 'utf8')));
   const db = openDatabase(config.databaseUrl, { name: 'countersign-worker' });
   const core = createCore({

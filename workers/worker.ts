@@ -7,8 +7,8 @@ import { Worker, type NativeConnection, type WorkflowBundle } from '@temporalio/
 import type { ApprovalActivities } from '../workflows/protocol';
 import { RECONCILE_WORKFLOW, reconcileScheduleId } from '../workflows/protocol';
 
-/** For whoever builds the bundle ahead, too: the sandbox has its own copy. */
-export const PAYLOAD_CONVERTER = require.resolve('../workflows/payload-converter');
+/** A bundle built ahead names it, too: the sandbox has its own copy. */
+const PAYLOAD_CONVERTER = require.resolve('../workflows/payload-converter');
 
 export interface CreateWorker {
   readonly connection: NativeConnection;

@@ -41,11 +41,10 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
   return {
     async requestApproval(step, request) {
       const { workflowId } = workflowInfo();
-      const cancelled = { yes: false };
+      const cancelled = { yes: false, withdrawn: false };
       // Nothing is asked for an agent that is going away.
       if (CancellationScope.current().consideredCancelled) await CancellationScope.current().cancelRequested;
       CancellationScope.current().cancelRequested.catch(() => (cancelled.yes = true));
-      let withdrawn = false;
       const result = await CancellationScope.nonCancellable(async () => {
         const submitted = await activities.submitApprovalRequest({
           idempotencyKey: `${workflowId}/${step}`,
@@ -64,7 +63,7 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
         for (;;) {
           await condition(() => knocks.has(approvalId) || cancelled.yes);
           if (!knocks.has(approvalId)) {
-            withdrawn = true;
+            cancelled.withdrawn = true;
             await withdraw(submitted, () => knocks.has(approvalId));
           }
           const result = await ended();
@@ -72,7 +71,7 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
         }
       });
       // A decision that was there before the cancellation is the outcome; a withdrawal is the agent's own doing.
-      if (withdrawn) await CancellationScope.current().cancelRequested;
+      if (cancelled.withdrawn) await CancellationScope.current().cancelRequested;
       return result;
     },
   };

@@ -6,42 +6,30 @@ import { readFileSync } from 'node:fs';
 import { Client, Connection } from '@temporalio/client';
 import closeWithGrace from 'close-with-grace';
 import pino from 'pino';
+import { ConfigError, clockOf, engineOptions, readConfig } from '../../activities/config';
 import { createCore } from '../../activities/core';
-import { databaseClock, engineClock, scaledClock, type Clock } from '../../domain/clock';
 import { parseStrict } from '../../record/canonical';
 import { keysFromJson } from '../../record/keys';
 import { openDatabase } from '../../record/store/database';
 import { apiDeps } from './compose';
-import { ConfigError, readConfig, type ApiConfig } from './config';
 import { buildApi } from './server';
 
 /** How long requests in flight get after the signal; a move's own patience is shorter. */
 const CLOSE_MS = 30_000;
 
-function clockOf(config: ApiConfig): Clock {
-  switch (config.COUNTERSIGN_CLOCK) {
-    case 'database': return databaseClock;
-    case 'engine': return engineClock;
-    case 'scaled': return scaledClock(new Date(config.COUNTERSIGN_CLOCK_ORIGIN ?? '').toISOString(), config.COUNTERSIGN_TIME_SCALE);
-  }
-}
-
 async function main(): Promise<void> {
-  const config = readConfig(process.env);
-  const log = pino({ name: 'api', level: config.LOG_LEVEL });
-  const port = config.COUNTERSIGN_API_PORT;
-  const keys = keysFromJson(parseStrict(readFileSync(config.COUNTERSIGN_KEYS_FILE, 'utf8')));
-  const db = openDatabase(config.DATABASE_URL, { name: 'countersign-api', onError: (err) => log.warn({ err }, 'a connection to the store broke; it is replaced') });
+  const config = readConfig(process.env, 'api');
+  const log = pino({ name: 'api', level: config.logLevel });
+  const port = config.apiPort;
+  const keys = keysFromJson(parseStrict(readFileSync(config.keysFile, 'utf8')));
+  const db = openDatabase(config.databaseUrl, { name: 'countersign-api', onError: (err) => log.warn({ err }, 'a connection to the store broke; it is replaced') });
   const core = createCore({
-    db, keys, log, clock: clockOf(config), publicUrl: (config.COUNTERSIGN_PUBLIC_URL ?? `http://localhost:${String(port)}`).replace(/\/+$/, ''),
-    development: config.COUNTERSIGN_ENV === 'development', allowLoopback: config.COUNTERSIGN_ALLOW_LOOPBACK,
+    db, keys, log, clock: clockOf(config), publicUrl: config.publicUrl, development: config.development, allowLoopback: config.allowLoopback,
   });
   // Lazy: requests are recorded also while the engine is away.
-  const connection = Connection.lazy({
-    address: config.TEMPORAL_ADDRESS, ...(config.TEMPORAL_TLS || config.TEMPORAL_API_KEY !== undefined ? { tls: true } : {}), ...(config.TEMPORAL_API_KEY === undefined ? {} : { apiKey: config.TEMPORAL_API_KEY }),
-  });
-  const client = new Client({ connection, namespace: config.TEMPORAL_NAMESPACE });
-  const app = await buildApi(apiDeps(core, { client, taskQueue: config.COUNTERSIGN_TASK_QUEUE }));
+  const connection = Connection.lazy(engineOptions(config));
+  const client = new Client({ connection, namespace: config.temporalNamespace });
+  const app = await buildApi(apiDeps(core, { client, taskQueue: config.taskQueue }));
   closeWithGrace({ delay: CLOSE_MS, logger: false }, async ({ err }) => {
     if (err) log.error({ err }, 'the API stops after an error');
     await app.close();
@@ -49,7 +37,7 @@ async function main(): Promise<void> {
     await db.destroy();
     log.info('API stopped');
   });
-  await app.listen({ host: config.COUNTERSIGN_API_HOST, port });
+  await app.listen({ host: config.apiHost, port });
   log.info({ port }, 'API listens');
   process.send?.({ ready: true });
 }

@@ -20,7 +20,7 @@ import { parseStrict } from '../../record/canonical';
 import { keysFromJson } from '../../record/keys';
 import { openDatabase } from '../../record/store/database';
 import { createActivities } from '../../workers/activities';
-import { readConfig } from '../../workers/config';
+import { readConfig } from '../../activities/config';
 import { createWorker } from '../../workers/worker';
 import { EFFECTS, type ApprovalActivities, type AttemptInput, type CommitInput, type EffectActivities } from '../../workflows/protocol';
 import { sharedBundle } from '../support/world';
@@ -53,7 +53,7 @@ async function through<T>(place: string, kind: string, work: () => Promise<T>): 
 const INSIDE: Readonly<Record<string, string>> = { 'move answered': 'commit', attempted: 'effect' };
 
 async function main(): Promise<void> {
-  const config = readConfig(process.env);
+  const config = readConfig(process.env, 'worker');
   Runtime.install({ logger: new DefaultLogger('WARN') });
   const log = pino({
     level: 'info',

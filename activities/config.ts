@@ -1,11 +1,14 @@
 /**
- * The settings of the worker and the API: read once, from an environment that is handed in, checked whole before anything starts.
+ * The settings that the worker and the API share: read once, from an environment that is handed in, checked whole before anything starts.
  * Promises: every problem is named in one sentence, and nothing meant for development is accepted in production.
  * Reads no environment of its own and no files.
  */
 import { z } from 'zod';
+import { databaseClock, engineClock, scaledClock, type Clock } from '../domain/clock';
 
 export type ClockKind = 'database' | 'engine' | 'scaled';
+/** Which of the two asks: only the worker sends mail. */
+export type Program = 'worker' | 'api';
 export type Environment = 'development' | 'production';
 export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent';
 
@@ -23,6 +26,7 @@ export interface Config {
   readonly temporalApiKey: string | null;
   readonly taskQueue: string;
   readonly keysFile: string;
+  readonly apiHost: string;
   readonly apiPort: number;
   /** Where people and agents reach the API; what links in mails begin with. No slash at the end. */
   readonly publicUrl: string;
@@ -68,6 +72,7 @@ const Settings = z.object({
   TEMPORAL_API_KEY: z.string().optional(),
   COUNTERSIGN_TASK_QUEUE: z.string().min(1).default('countersign'),
   COUNTERSIGN_KEYS_FILE: z.string({ error: 'is required: the path of the file that holds the signing keys' }).min(1),
+  COUNTERSIGN_API_HOST: z.string().min(1).default('127.0.0.1'),
   COUNTERSIGN_API_PORT: port.default(8700),
   COUNTERSIGN_PUBLIC_URL: url(/^https?$/, 'https://host').optional(),
   SMTP_URL: url(/^smtps?$/, 'smtp://host:port').optional(),
@@ -87,12 +92,12 @@ type Raw = z.output<typeof Settings>;
 const present = (env: NodeJS.ProcessEnv): Record<string, string> =>
   Object.fromEntries(Object.entries(env).flatMap(([name, value]) => (value === undefined || value === '' ? [] : [[name, value]])));
 
-export function readConfig(env: NodeJS.ProcessEnv): Config {
+export function readConfig(env: NodeJS.ProcessEnv, program: Program): Config {
   const parsed = Settings.safeParse(present(env));
   if (!parsed.success) {
     throw new ConfigError(parsed.error.issues.map((issue) => `${issue.path.join('.')} ${say(issue, env)}`));
   }
-  const problems = conflicts(parsed.data);
+  const problems = conflicts(parsed.data, program);
   if (problems.length > 0) throw new ConfigError(problems);
   return settled(parsed.data);
 }
@@ -102,7 +107,7 @@ const say = (issue: z.core.$ZodIssue, env: NodeJS.ProcessEnv): string =>
   env[String(issue.path[0])] ? issue.message : `is required${/^must/.test(issue.message) ? `: it ${issue.message}` : ''}`;
 
 /** What each value allows alone, but not together. */
-function conflicts(raw: Raw): string[] {
+function conflicts(raw: Raw, program: Program): string[] {
   const problems: string[] = [];
   const refuseIn = (when: boolean, name: string, why: string): void => {
     if (when) problems.push(`${name} ${why}`);
@@ -120,7 +125,7 @@ function conflicts(raw: Raw): string[] {
     'COUNTERSIGN_PUBLIC_URL',
     'is required in production: it is where people and agents reach the API',
   );
-  refuseIn(production && raw.SMTP_URL === undefined, 'SMTP_URL', 'is required in production: it is how people are asked');
+  refuseIn(program === 'worker' && production && raw.SMTP_URL === undefined, 'SMTP_URL', 'is required in production: it is how people are asked');
   refuseIn(!production && raw.COUNTERSIGN_CLOCK !== 'scaled' && raw.COUNTERSIGN_TIME_SCALE !== 1, 'COUNTERSIGN_TIME_SCALE', 'needs COUNTERSIGN_CLOCK=scaled');
   refuseIn(
     raw.COUNTERSIGN_CLOCK === 'scaled' && raw.COUNTERSIGN_CLOCK_ORIGIN === undefined,
@@ -142,6 +147,7 @@ const settled = (raw: Raw): Config => ({
   temporalApiKey: raw.TEMPORAL_API_KEY ?? null,
   taskQueue: raw.COUNTERSIGN_TASK_QUEUE,
   keysFile: raw.COUNTERSIGN_KEYS_FILE,
+  apiHost: raw.COUNTERSIGN_API_HOST,
   apiPort: raw.COUNTERSIGN_API_PORT,
   publicUrl: (raw.COUNTERSIGN_PUBLIC_URL ?? `http://localhost:${raw.COUNTERSIGN_API_PORT}`).replace(/\/+$/, ''),
   smtpUrl: raw.SMTP_URL ?? null,
@@ -151,4 +157,23 @@ const settled = (raw: Raw): Config => ({
   timeScale: raw.COUNTERSIGN_TIME_SCALE,
   allowLoopback: raw.COUNTERSIGN_ALLOW_LOOPBACK,
   logLevel: raw.LOG_LEVEL,
+});
+
+/** The clock that the settings name. */
+export function clockOf({ clock, clockOrigin, timeScale }: Config): Clock {
+  switch (clock) {
+    case 'database':
+      return databaseClock;
+    case 'engine':
+      return engineClock;
+    case 'scaled':
+      return scaledClock(clockOrigin ?? '', timeScale);
+  }
+}
+
+/** How both reach the engine. */
+export const engineOptions = ({ temporalAddress, temporalTls, temporalApiKey }: Config): { readonly address: string; readonly tls: boolean; readonly apiKey?: string } => ({
+  address: temporalAddress,
+  tls: temporalTls,
+  ...(temporalApiKey === null ? {} : { apiKey: temporalApiKey }),
 });

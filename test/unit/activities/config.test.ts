@@ -1,5 +1,7 @@
 /** The settings: what is missing or wrong is named whole, and development's own are refused in production. */
-import { ConfigError, readConfig } from '../../../workers/config';
+import { ConfigError, readConfig as readFor, type Config } from '../../../activities/config';
+
+const readConfig = (env: NodeJS.ProcessEnv): Config => readFor(env, 'worker');
 
 const least = { DATABASE_URL: 'postgres://app:secret@127.0.0.1:5432/countersign', COUNTERSIGN_KEYS_FILE: '/keys.json' };
 const development = { ...least, COUNTERSIGN_ENV: 'development' };
@@ -49,6 +51,10 @@ it.each([
   ['SMTP_URL', { SMTP_URL: '' }],
 ])('production refuses %s as development may have it', (name, more) => {
   expect(refused({ ...production, ...more })).toEqual([expect.stringMatching(new RegExp(`^${name} .*production`))]);
+});
+
+it('only the worker sends mail, so the API needs no mail server', () => {
+  expect(readFor({ ...production, SMTP_URL: '' }, 'api')).toMatchObject({ environment: 'production', smtpUrl: null, apiHost: '127.0.0.1' });
 });
 
 describe('a faster clock', () => {
