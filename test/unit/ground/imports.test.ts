@@ -58,7 +58,7 @@ const BROKEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     'domain/up.ts': "import { y } from '../policy/ok';\nexport const x = y;",
     'domain/stores.ts': "import type { T } from '../record/store/ok';\nexport type X = T;",
   },
-  'domain-packages': { 'domain/clocks.ts': "import moment from 'moment-timezone';\nexport const x = moment;" },
+  'domain-packages': { 'domain/clocks.ts': "import pg from 'pg';\nexport const x = pg;" },
   'policy-only-domain': { 'policy/acts.ts': "import { y } from '../activities/ok';\nexport const x = y;" },
   'policy-packages': { 'policy/sql.ts': "import { sql } from 'kysely';\nexport const x = sql;" },
   'policy-front-door': { 'activities/behind.ts': "import { y } from '../policy/ok';\nexport const x = y;" },
