@@ -3,7 +3,7 @@
  * Everything here runs inside the caller's transaction. Must not import Temporal.
  */
 import type { Kysely, Transaction } from 'kysely';
-import { nextInstant, type Context } from '../domain/decide';
+import { nextInstant, type Context } from '../domain/ladder';
 import type { Directory } from '../domain/directory';
 import type { ApprovalEvent, Owed } from '../domain/events';
 import { ms, type Instant, type JsonObject } from '../domain/json';

@@ -7,7 +7,8 @@
  * an error allows nothing and leaves nothing. Must not import Temporal.
  */
 import type { Transaction } from 'kysely';
-import { decide, isPastDeadline } from '../domain/decide';
+import { decide } from '../domain/decide';
+import { isPastDeadline } from '../domain/ladder';
 import type { Directory } from '../domain/directory';
 import type { ApprovalEvent } from '../domain/events';
 import type { Command, CommandBody, Refusal } from '../domain/moves';

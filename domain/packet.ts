@@ -3,7 +3,7 @@
  * Its digest is what a decision names. Nothing in it comes from a model's judgment: the headline is built from the parts.
  * Pure: imports only from domain.
  */
-import { describeEnd } from './decide';
+import { describeEnd } from './ladder';
 import type { Json, JsonObject } from './json';
 import { formatMoney, isMoney } from './money';
 import type { Plan } from './plan';

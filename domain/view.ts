@@ -2,7 +2,7 @@
  * What the workflow needs to know after a commit: plain data, small, made from the state.
  * Pure: imports only from domain.
  */
-import { nextInstant, whatIsNext } from './decide';
+import { nextInstant, whatIsNext } from './ladder';
 import { personOf, type Directory } from './directory';
 import type { OwedKind } from './events';
 import type { Instant } from './json';

@@ -3,7 +3,7 @@
  * Rendered from the stored packet whose digest the forms carry. Pure.
  */
 import { readableParams } from '../../domain/packet';
-import { describeEnd, whatIsNext } from '../../domain/decide';
+import { describeEnd, whatIsNext } from '../../domain/ladder';
 import { holds, personOf, type Directory } from '../../domain/directory';
 import type { Instant } from '../../domain/json';
 import { openSignOff } from '../../domain/state';

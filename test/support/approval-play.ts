@@ -3,7 +3,8 @@
  * Everything is an argument, so a play is the same on every machine.
  * Must not import anything but the domain.
  */
-import { decide, type Context, type Decision } from '../../domain/decide';
+import { decide, type Decision } from '../../domain/decide';
+import type { Context } from '../../domain/ladder';
 import type { Directory, Person } from '../../domain/directory';
 import type { ApprovalEvent, EventType } from '../../domain/events';
 import { after, ms, type Instant } from '../../domain/json';

@@ -1,5 +1,5 @@
 /** Who is asked, until when, who is asked next, and how silence ends. */
-import { nextInstant } from '../../../domain/decide';
+import { nextInstant } from '../../../domain/ladder';
 import { after, type JsonObject } from '../../../domain/json';
 import type { OnTimeout, Plan } from '../../../domain/plan';
 import { openSignOff } from '../../../domain/state';

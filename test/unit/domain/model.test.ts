@@ -3,7 +3,7 @@
  * Two oracles beside the invariants: the fold over the whole record, and a reading of the events that does not use the state.
  */
 import fc from 'fast-check';
-import { nextInstant } from '../../../domain/decide';
+import { nextInstant } from '../../../domain/ladder';
 import { holds } from '../../../domain/directory';
 import type { ApprovalEvent, EventType } from '../../../domain/events';
 import { ms } from '../../../domain/json';

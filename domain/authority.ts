@@ -1,0 +1,35 @@
+/**
+ * Authority: how far a role's yes reaches. Exact at the limit; an error across currencies is a refusal, never a guess.
+ * Pure: imports only from domain.
+ */
+import { CurrencyMismatch, compareMoney, formatMoney } from './money';
+import type { Refusal } from './moves';
+import type { Plan, SignOff } from './plan';
+import type { ApprovalState } from './state';
+
+/** Whether a yes by `role` reaches the amount, or endorses it before or after one that does; else the refusal. */
+export function authorityFor(role: string, signOff: SignOff, state: ApprovalState, plan: Plan): 'full' | 'endorsement' | Refusal {
+  if (plan.amount === null) return 'full';
+  try {
+    if (reaches(role, plan)) return 'full';
+    if (state.signOffs.some((s) => s.given.some((d) => reaches(d.role, plan)))) return 'endorsement';
+    const later = plan.signOffs.slice(plan.signOffs.findIndex((s) => s.id === signOff.id) + 1);
+    if (later.some((s) => s.ladder.every((l) => reaches(l.role, plan)))) return 'endorsement';
+    return { code: 'authority_exceeded', message: `${formatMoney(plan.amount)} is above what ${role} may sign for${limitOf(role, plan)}; it has to go to a role whose authority reaches it` };
+  } catch (error) {
+    if (!(error instanceof CurrencyMismatch)) throw error;
+    return { code: 'authority_exceeded', message: `The authority of ${role} is in another currency than ${formatMoney(plan.amount)}` };
+  }
+}
+
+function reaches(role: string, plan: Plan): boolean {
+  if (plan.amount === null) return true;
+  if (!Object.hasOwn(plan.authority, role)) return false;
+  const limit = plan.authority[role] ?? null;
+  return limit === null || compareMoney(plan.amount, limit) <= 0;
+}
+
+function limitOf(role: string, plan: Plan): string {
+  const limit = Object.hasOwn(plan.authority, role) ? plan.authority[role] : undefined;
+  return limit ? ` (up to ${formatMoney(limit)})` : '';
+}
