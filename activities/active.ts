@@ -23,15 +23,22 @@ export function createActive(): Active {
   return {
     async policyOf(db, tenant) {
       const stored = await activePolicy(db, tenant);
-      if (!stored) throw new SubmitError('no_policy', `Tenant ${tenant} has no active policy, so nothing can be routed; publish one with countersign policy publish`);
+      if (!stored)
+        throw new SubmitError('no_policy', `Tenant ${tenant} has no active policy, so nothing can be routed; publish one with countersign policy publish`);
       const known = policies.get(stored.hash);
       if (known) return known;
       const { policy, findings } = compilePolicy(stored.files);
       if (!policy) {
-        throw new SubmitError('policy_broken', `The active policy ${stored.hash.slice(0, 12)} does not compile, so nothing is allowed: ${formatFindings(findings.slice(0, 1))}`);
+        throw new SubmitError(
+          'policy_broken',
+          `The active policy ${stored.hash.slice(0, 12)} does not compile, so nothing is allowed: ${formatFindings(findings.slice(0, 1))}`,
+        );
       }
       if (policy.hash !== stored.hash) {
-        throw new SubmitError('policy_broken', `The content of the active policy is not what its hash ${stored.hash.slice(0, 12)} says, so nothing is allowed; restore the store or publish again`);
+        throw new SubmitError(
+          'policy_broken',
+          `The content of the active policy is not what its hash ${stored.hash.slice(0, 12)} says, so nothing is allowed; restore the store or publish again`,
+        );
       }
       return keep(policies, stored.hash, policy);
     },

@@ -62,8 +62,15 @@ export async function readSubmitted(db: Kysely<Tables>, tenant: string, approval
   // Written by submit from validated values, and append-only since.
   const stored = row as unknown as { body: RequestInput; plan: Plan; packet: Packet };
   return {
-    tenant, approvalId, agent: row.agent, agentOwner: row.owner, body: stored.body, plan: stored.plan, packet: stored.packet,
-    packetDigest: row.packet_digest, actionDigest: row.action_digest,
+    tenant,
+    approvalId,
+    agent: row.agent,
+    agentOwner: row.owner,
+    body: stored.body,
+    plan: stored.plan,
+    packet: stored.packet,
+    packetDigest: row.packet_digest,
+    actionDigest: row.action_digest,
   };
 }
 
@@ -106,7 +113,10 @@ export function contextOf(submitted: Submitted, directory: Directory, now: Insta
   const { body, plan } = submitted;
   const requesters = requestersOf(submitted, directory);
   return {
-    now, plan, directory, requesters,
+    now,
+    plan,
+    directory,
+    requesters,
     resume: body.resume.type === 'workflow' ? { type: 'workflow', workflowId: body.resume.workflow_id } : body.resume,
     hasCustomerAddress: body.customer?.email !== undefined,
     hasRequesterAddress: requesters.some((id) => directory.people[id] !== undefined),
@@ -116,9 +126,15 @@ export function contextOf(submitted: Submitted, directory: Directory, now: Insta
 
 /** What every entry says beside its event, so that an auditor never meets bare ids. */
 const businessContext = ({ agent, body, plan }: Submitted): JsonObject => ({
-  agent, action_type: body.action.type, system: body.action.system, case: body.case ?? null,
+  agent,
+  action_type: body.action.type,
+  system: body.action.system,
+  case: body.case ?? null,
   amount: plan.amount ? { minor: plan.amount.minor, currency: plan.amount.currency } : null,
-  policy: `${plan.policy.name}@${plan.policy.version}#${plan.policy.hash.slice(0, 12)}`, rows: plan.rows.map((r) => r.id), lane: plan.lane, tier: plan.tier,
+  policy: `${plan.policy.name}@${plan.policy.version}#${plan.policy.hash.slice(0, 12)}`,
+  rows: plan.rows.map((r) => r.id),
+  lane: plan.lane,
+  tier: plan.tier,
   personal: { customer: body.customer?.id ?? null },
 });
 
@@ -130,20 +146,44 @@ export interface Added {
 
 /** Adds events to the record and keeps what is owed in `deliveries`. The caller updates the projection. */
 export async function addEntries(
-  deps: Deps, trx: Trx, submitted: Submitted, before: { readonly state: ApprovalState; readonly head: Head }, at: Instant,
+  deps: Deps,
+  trx: Trx,
+  submitted: Submitted,
+  before: { readonly state: ApprovalState; readonly head: Head },
+  at: Instant,
   events: readonly { readonly event: ApprovalEvent; readonly commandId: string | null }[],
 ): Promise<Added> {
   if (events.length === 0) return { ...before, recorded: [] };
   const { tenant, approvalId } = submitted;
-  const { head } = await append(trx, { tenant, approvalId, head: before.head, at, items: events, context: businessContext(submitted), record: deps.keys.record });
+  const { head } = await append(trx, {
+    tenant,
+    approvalId,
+    head: before.head,
+    at,
+    items: events,
+    context: businessContext(submitted),
+    record: deps.keys.record,
+  });
   const recorded = events.map(({ event }, i): Recorded => ({ seq: before.head.seq + 1 + i, at, event }));
   const owed = recorded.flatMap(({ seq, event }) => ('owed' in event ? event.owed.map((o, n) => ({ id: owedId(seq, n), o })) : []));
   if (owed.length > 0) {
     await trx
       .insertInto('deliveries')
-      .values(owed.map(({ id, o }) => ({
-        tenant, approval_id: approvalId, owed_id: id, kind: o.kind, target: targetOf(o), status: 'owed', attempts: 0, last_detail: '', next_at: null, created_at: at, updated_at: at,
-      })))
+      .values(
+        owed.map(({ id, o }) => ({
+          tenant,
+          approval_id: approvalId,
+          owed_id: id,
+          kind: o.kind,
+          target: targetOf(o),
+          status: 'owed',
+          attempts: 0,
+          last_detail: '',
+          next_at: null,
+          created_at: at,
+          updated_at: at,
+        })),
+      )
       .execute();
   }
   return { state: recorded.reduce(apply, before.state), head, recorded };
@@ -152,26 +192,50 @@ export async function addEntries(
 /** Where a debt goes, without personal data. */
 function targetOf(owed: Owed): string {
   switch (owed.kind) {
-    case 'ask': case 'remind': case 'page_backup': case 'tell_asked': return `${owed.to.person} by ${owed.channel}`;
-    case 'tell_requester': return 'the requester by email';
-    case 'tell_customer': return 'the customer by email';
-    case 'open_ticket': return owed.queue;
-    case 'callback': return new URL(owed.url).host;
-    case 'signal_workflow': return owed.workflowId;
+    case 'ask':
+    case 'remind':
+    case 'page_backup':
+    case 'tell_asked':
+      return `${owed.to.person} by ${owed.channel}`;
+    case 'tell_requester':
+      return 'the requester by email';
+    case 'tell_customer':
+      return 'the customer by email';
+    case 'open_ticket':
+      return owed.queue;
+    case 'callback':
+      return new URL(owed.url).host;
+    case 'signal_workflow':
+      return owed.workflowId;
   }
 }
 
 /** Brings the projection in step with the state. */
-export async function project(trx: Trx, submitted: Submitted, added: Added, directory: Directory, now: Instant, result: ApprovalResult | null, adopted: number | null): Promise<void> {
+export async function project(
+  trx: Trx,
+  submitted: Submitted,
+  added: Added,
+  directory: Directory,
+  now: Instant,
+  result: ApprovalResult | null,
+  adopted: number | null,
+): Promise<void> {
   const { state, head } = added;
   const view = viewOf(state, submitted.plan, directory, now, result);
   const open = openSignOff(state);
   await trx
     .updateTable('approvals')
     .set((eb) => ({
-      head: head.seq, head_hash: head.hash, state: state.state, lane: view.attributes.lanes[0] ?? submitted.plan.lane,
-      owner: view.attributes.owners[0] ?? null, level: isOutcome(state.state) ? '' : (open && view.attributes.level) || '', due_at: view.attributes.due,
-      wake_at: nextInstant(state), result: result ? JSON.stringify(result) : null, updated_at: now,
+      head: head.seq,
+      head_hash: head.hash,
+      state: state.state,
+      lane: view.attributes.lanes[0] ?? submitted.plan.lane,
+      owner: view.attributes.owners[0] ?? null,
+      level: isOutcome(state.state) ? '' : (open && view.attributes.level) || '',
+      due_at: view.attributes.due,
+      wake_at: nextInstant(state),
+      result: result ? JSON.stringify(result) : null,
+      updated_at: now,
       ...(adopted === null ? {} : { adopted: eb.fn<number>('greatest', ['adopted', eb.val(adopted)]) }),
     }))
     .where('tenant', '=', submitted.tenant)

@@ -61,7 +61,8 @@ export function createAttempt(deps: AttemptDeps): (input: AttemptInput) => Promi
     const state = fold(await readEvents(deps.db, tenant, approvalId));
     const debt = state.owed.find((o) => o.id === owedId);
     if (!debt) throw new CommitError('not_submitted', `${approvalId} owes nothing under ${owedId}`);
-    if (debt.status === 'done' || debt.status === 'failed_for_good') return { status: debt.status, seq: state.seq, retryInMs: 0, detail: 'It was settled before' };
+    if (debt.status === 'done' || debt.status === 'failed_for_good')
+      return { status: debt.status, seq: state.seq, retryInMs: 0, detail: 'It was settled before' };
     if (isMoot(debt.owed, state)) return { status: 'done', seq: state.seq, retryInMs: 0, detail: 'Nobody needs to be asked this any more' };
     const directory = await deps.active.directoryOf(deps.db, tenant);
     if (!directory) throw new CommitError('no_directory', `Tenant ${tenant} has no valid directory`);
@@ -86,19 +87,27 @@ async function carryOut(deps: AttemptDeps, submitted: Submitted, state: Approval
   const person = (personId: string): { name: string; email: string } | null => personOf(directory, personId) ?? null;
   const gone = (who: string): Tried => ({ status: 'failed_for_good', detail: `${who} has no address in the directory any more`, to: who });
   switch (owed.kind) {
-    case 'ask': case 'remind': case 'page_backup': {
+    case 'ask':
+    case 'remind':
+    case 'page_backup': {
       const to = person(owed.to.person);
       const level = owed.kind === 'page_backup' ? owed.to.role : owed.level;
-      return to ? { to: owed.to.person, ...(await deps.email.send({ ...mail, to, kind: owed.kind, level, dueAt: owed.dueAt, next: owed.next })) } : gone(owed.to.person);
+      return to
+        ? { to: owed.to.person, ...(await deps.email.send({ ...mail, to, kind: owed.kind, level, dueAt: owed.dueAt, next: owed.next })) }
+        : gone(owed.to.person);
     }
     case 'tell_asked': {
       const to = person(owed.to.person);
-      return to ? { to: owed.to.person, ...(await deps.email.send({ ...mail, to, kind: owed.kind, what: owed.what || (state.ended?.why ?? '') })) } : gone(owed.to.person);
+      return to
+        ? { to: owed.to.person, ...(await deps.email.send({ ...mail, to, kind: owed.kind, what: owed.what || (state.ended?.why ?? '') })) }
+        : gone(owed.to.person);
     }
     case 'tell_requester': {
       const id = requestersOf(submitted, directory).find((p) => person(p) !== null);
       const to = id === undefined ? null : person(id);
-      return to ? { to: id ?? '', ...(await deps.email.send({ ...mail, to, kind: owed.kind, what: owed.what || (state.ended?.why ?? '') })) } : gone('The requester');
+      return to
+        ? { to: id ?? '', ...(await deps.email.send({ ...mail, to, kind: owed.kind, what: owed.what || (state.ended?.why ?? '') })) }
+        : gone('The requester');
     }
     case 'tell_customer': {
       const { customer } = body;
@@ -110,7 +119,17 @@ async function carryOut(deps: AttemptDeps, submitted: Submitted, state: Approval
     case 'open_ticket': {
       await deps.db
         .insertInto('tickets')
-        .values({ tenant, ticket_id: `tk_${approvalId}_${id}`, approval_id: approvalId, owed_id: id, queue: owed.queue, owner: owed.owner, title: owed.title, state: 'open', created_at: await databaseTime(deps.db) })
+        .values({
+          tenant,
+          ticket_id: `tk_${approvalId}_${id}`,
+          approval_id: approvalId,
+          owed_id: id,
+          queue: owed.queue,
+          owner: owed.owner,
+          title: owed.title,
+          state: 'open',
+          created_at: await databaseTime(deps.db),
+        })
         .onConflict((conflict) => conflict.columns(['tenant', 'ticket_id']).doNothing())
         .execute();
       return { status: 'done', detail: `A ticket is open in ${owed.queue}`, to: owed.queue };
@@ -129,12 +148,22 @@ async function carryOut(deps: AttemptDeps, submitted: Submitted, state: Approval
 
 async function callBack(deps: AttemptDeps, submitted: Submitted, _state: ApprovalState, id: string, url: string): Promise<Tried> {
   const { tenant, approvalId, agent } = submitted;
-  const row = await deps.db.selectFrom('agents').select(['callback_hosts', 'callback_secrets']).where('tenant', '=', tenant).where('agent', '=', agent).executeTakeFirst();
+  const row = await deps.db
+    .selectFrom('agents')
+    .select(['callback_hosts', 'callback_secrets'])
+    .where('tenant', '=', tenant)
+    .where('agent', '=', agent)
+    .executeTakeFirst();
   const result = await resultInStore(deps, submitted);
   // The wall clock on purpose: receivers compare it with theirs.
   const timestamp: Instant = instant(Date.now());
   const sent = await deps.callback.send({
-    url, secrets: row?.callback_secrets ?? [], id: webhookId(approvalId, id), timestamp, body: callbackBody(result), registeredHosts: row?.callback_hosts ?? [],
+    url,
+    secrets: row?.callback_secrets ?? [],
+    id: webhookId(approvalId, id),
+    timestamp,
+    body: callbackBody(result),
+    registeredHosts: row?.callback_hosts ?? [],
   });
   return { ...sent, to: new URL(url).host };
 }
@@ -145,27 +174,47 @@ async function resultInStore(deps: Deps, { tenant, approvalId }: Submitted): Pro
   return row.result as unknown as ApprovalResult;
 }
 
-async function record(deps: AttemptDeps, submitted: Submitted, debt: OwedState, tried: Tried, latencyMs: number, workflowTime: number, directory: Directory): Promise<AttemptResult> {
+async function record(
+  deps: AttemptDeps,
+  submitted: Submitted,
+  debt: OwedState,
+  tried: Tried,
+  latencyMs: number,
+  workflowTime: number,
+  directory: Directory,
+): Promise<AttemptResult> {
   const { tenant, approvalId } = submitted;
   return await deps.db.transaction().execute(async (trx) => {
     const loaded = await lockApproval(trx, tenant, approvalId);
     const now = await domainNow(deps, trx, workflowTime, loaded.lastAt);
     const before = loaded.state.owed.find((o) => o.id === debt.id);
     // Two attempts can overlap when one was given up as late: what one has settled, the other does not open again.
-    if (before?.status === 'done' || (before?.status === 'failed_for_good' && tried.status !== 'done')) return { status: before.status, seq: loaded.state.seq, retryInMs: 0, detail: 'It was settled meanwhile' };
+    if (before?.status === 'done' || (before?.status === 'failed_for_good' && tried.status !== 'done'))
+      return { status: before.status, seq: loaded.state.seq, retryInMs: 0, detail: 'It was settled meanwhile' };
     const attempt = (before?.attempts ?? 0) + 1;
     const gap = tried.status === 'failed_for_now' ? gapAfter(debt.owed.kind, attempt, tried.retryAfterMs ?? null) : null;
     const status: AttemptStatus = tried.status === 'failed_for_now' && gap === null ? 'failed_for_good' : tried.status;
     const retryAt = status === 'failed_for_now' && gap !== null ? after(now, gap) : null;
     const event: ApprovalEvent = {
-      type: 'attempted', owedId: debt.id, kind: debt.owed.kind, to: tried.to, attempt, status, httpStatus: tried.httpStatus ?? null, latencyMs, detail: tried.detail, retryAt,
+      type: 'attempted',
+      owedId: debt.id,
+      kind: debt.owed.kind,
+      to: tried.to,
+      attempt,
+      status,
+      httpStatus: tried.httpStatus ?? null,
+      latencyMs,
+      detail: tried.detail,
+      retryAt,
     };
     const added = await addEntries(deps, trx, loaded, loaded, now, [{ event, commandId: null }]);
     await project(trx, loaded, added, directory, now, loaded.result, null);
     await trx
       .updateTable('deliveries')
       .set({ status, attempts: attempt, last_detail: tried.detail, next_at: retryAt, updated_at: now })
-      .where('tenant', '=', tenant).where('approval_id', '=', approvalId).where('owed_id', '=', debt.id)
+      .where('tenant', '=', tenant)
+      .where('approval_id', '=', approvalId)
+      .where('owed_id', '=', debt.id)
       .execute();
     deps.log.info({ tenant, approvalId, owedId: debt.id, kind: debt.owed.kind, attempt, status, latencyMs }, 'attempted');
     return { status, seq: added.head.seq, retryInMs: gap ?? 0, detail: tried.detail };

@@ -38,7 +38,18 @@ export interface Callback {
 }
 
 /** Milliseconds before each attempt, from the specification: about three days in all. */
-const SCHEDULE: readonly number[] = [0, 5_000, 5 * 60_000, 30 * 60_000, 2 * 3_600_000, 5 * 3_600_000, 10 * 3_600_000, 14 * 3_600_000, 20 * 3_600_000, 24 * 3_600_000];
+const SCHEDULE: readonly number[] = [
+  0,
+  5_000,
+  5 * 60_000,
+  30 * 60_000,
+  2 * 3_600_000,
+  5 * 3_600_000,
+  10 * 3_600_000,
+  14 * 3_600_000,
+  20 * 3_600_000,
+  24 * 3_600_000,
+];
 export const ATTEMPTS_MAX = SCHEDULE.length;
 /** A receiver may ask for time, but not to be forgotten. */
 const RETRY_AFTER_MAX_MS = 24 * 3_600_000;
@@ -64,8 +75,7 @@ export function nextDelay(attempt: number, random01: number, retryAfterMs: numbe
 export const webhookId = (approvalId: string, owedId: string): string => `${approvalId}_${owedId}`.replace(/[^A-Za-z0-9_-]/g, '-');
 
 /** The body on the wire. `decidedAt` makes it the same bytes in every attempt. */
-export const callbackBody = (result: ApprovalResult): string =>
-  JSON.stringify({ type: 'approval.ended', timestamp: result.decidedAt, data: result });
+export const callbackBody = (result: ApprovalResult): string => JSON.stringify({ type: 'approval.ended', timestamp: result.decidedAt, data: result });
 
 class SecretError extends Error {
   readonly code = 'secret_invalid';
@@ -101,7 +111,8 @@ export function createCallback({ egress, timeoutMs = TIMEOUT_MS }: { readonly eg
         const { status, latencyMs, retryAfter } = await egress.post(url, { headers, body, timeoutMs, ...(registeredHosts ? { registeredHosts } : {}) });
         return { ...meaning(status), httpStatus: status, latencyMs, retryAfterMs: THROTTLES.has(status) ? retryAfterMs(retryAfter, message.timestamp) : null };
       } catch (error) {
-        if (error instanceof EgressError) return { status: 'failed_for_now', httpStatus: error.status, latencyMs: error.latencyMs, detail: error.message, retryAfterMs: null };
+        if (error instanceof EgressError)
+          return { status: 'failed_for_now', httpStatus: error.status, latencyMs: error.latencyMs, detail: error.message, retryAfterMs: null };
         if (error instanceof SecretError) return { status: 'failed_for_now', httpStatus: null, latencyMs: 0, detail: error.message, retryAfterMs: null };
         throw error;
       }
@@ -123,4 +134,3 @@ function retryAfterMs(value: string | null, now: Instant): number | null {
   const wanted = /^\d{1,10}$/.test(trimmed) ? Number(trimmed) * 1000 : /^[A-Z][a-z]{2}, /.test(trimmed) ? Date.parse(trimmed) - ms(now) : NaN;
   return Number.isFinite(wanted) ? Math.min(RETRY_AFTER_MAX_MS, Math.max(0, wanted)) : null;
 }
-

@@ -36,8 +36,14 @@ export async function issueCommand(deps: Deps, input: IssueInput): Promise<Comma
   await deps.db
     .insertInto('commands')
     .values({
-      tenant, command_id: commandId, approval_id: approvalId, person, body: JSON.stringify(body),
-      signature: sign(deps.keys.command, 'countersign/command/v1', body as unknown as JsonObject, nativeSign), key_id: deps.keys.command.keyId, created_at: issuedAt,
+      tenant,
+      command_id: commandId,
+      approval_id: approvalId,
+      person,
+      body: JSON.stringify(body),
+      signature: sign(deps.keys.command, 'countersign/command/v1', body as unknown as JsonObject, nativeSign),
+      key_id: deps.keys.command.keyId,
+      created_at: issuedAt,
     })
     .onConflict((conflict) => conflict.columns(['tenant', 'command_id']).doNothing())
     .execute();
@@ -49,13 +55,29 @@ export type Admitted = { readonly body: CommandBody; readonly signature: string;
 
 /** The stored command behind an id, if its signature holds and it is meant for this approval. */
 export async function admitCommand(
-  deps: Deps, trx: Transaction<Tables>, tenant: string, approvalId: string, commandId: string,
+  deps: Deps,
+  trx: Transaction<Tables>,
+  tenant: string,
+  approvalId: string,
+  commandId: string,
 ): Promise<Admitted | { readonly refusal: Refusal; readonly body: CommandBody | null }> {
-  const row = await trx.selectFrom('commands').select(['body', 'signature', 'key_id']).where('tenant', '=', tenant).where('command_id', '=', commandId).executeTakeFirst();
-  if (!row) return { body: null, refusal: { code: 'unknown_command', message: 'No stored command has this id; decisions are made through the API, which stores and signs them' } };
+  const row = await trx
+    .selectFrom('commands')
+    .select(['body', 'signature', 'key_id'])
+    .where('tenant', '=', tenant)
+    .where('command_id', '=', commandId)
+    .executeTakeFirst();
+  if (!row)
+    return {
+      body: null,
+      refusal: { code: 'unknown_command', message: 'No stored command has this id; decisions are made through the API, which stores and signs them' },
+    };
   const body = row.body as unknown as CommandBody;
   if (!verifySignature(deps.keys.trusted.command, row.key_id, 'countersign/command/v1', row.body, row.signature, nativeVerify)) {
-    return { body: null, refusal: { code: 'bad_signature', message: 'The stored command does not carry a valid signature of the API; it was not made by a signed-in person' } };
+    return {
+      body: null,
+      refusal: { code: 'bad_signature', message: 'The stored command does not carry a valid signature of the API; it was not made by a signed-in person' },
+    };
   }
   if (body.tenant !== tenant || body.approvalId !== approvalId || body.commandId !== commandId) {
     return { body, refusal: { code: 'wrong_approval', message: `The command was made for ${body.approvalId}, not for ${approvalId}` } };

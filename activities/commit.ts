@@ -41,7 +41,14 @@ export function createCommit(deps: CommitDeps): Commit {
       if (earlier) return { view: viewOf(loaded.state, loaded.plan, directory, now, loaded.result), answer: earlier };
       const standing = await catchUp(deps, trx, loaded, directory, now);
       const { events, refusal, body } = await judge(deps, trx, standing, directory, input, now);
-      const added = await addEntries(deps, trx, loaded, standing, now, events.map((event, i) => ({ event, commandId: i === 0 ? commandId : null })));
+      const added = await addEntries(
+        deps,
+        trx,
+        loaded,
+        standing,
+        now,
+        events.map((event, i) => ({ event, commandId: i === 0 ? commandId : null })),
+      );
       const result = loaded.result ?? (await resultOf(deps.mint, loaded, added.state));
       await project(trx, loaded, added, directory, now, result, input.seq);
       const view = viewOf(added.state, loaded.plan, directory, now, result);
@@ -51,7 +58,18 @@ export function createCommit(deps: CommitDeps): Commit {
         .insertInto('answers')
         .values({ tenant: input.tenant, command_id: commandId, approval_id: input.approvalId, answer: JSON.stringify(answer), at: now })
         .execute();
-      deps.log.info({ tenant: input.tenant, approvalId: input.approvalId, commandId, person: body?.person, move: body?.move.type, accepted: answer.accepted, code: refusal?.code }, 'move answered');
+      deps.log.info(
+        {
+          tenant: input.tenant,
+          approvalId: input.approvalId,
+          commandId,
+          person: body?.person,
+          move: body?.move.type,
+          accepted: answer.accepted,
+          code: refusal?.code,
+        },
+        'move answered',
+      );
       return { view, answer };
     });
 }
@@ -61,7 +79,14 @@ async function catchUp(deps: Deps, trx: Transaction<Tables>, loaded: Loaded, dir
   if (!isPastDeadline(loaded.state, now)) return loaded;
   const decision = decide(loaded.state, { type: 'clock' }, contextOf(loaded, directory, now));
   const events = 'events' in decision ? decision.events : [];
-  const { state, head } = await addEntries(deps, trx, loaded, loaded, now, events.map((event) => ({ event, commandId: null })));
+  const { state, head } = await addEntries(
+    deps,
+    trx,
+    loaded,
+    loaded,
+    now,
+    events.map((event) => ({ event, commandId: null })),
+  );
   return { ...loaded, state, head };
 }
 
@@ -89,7 +114,14 @@ async function judge(deps: Deps, trx: Transaction<Tables>, loaded: Loaded, direc
 
 /** A refusal is on the record too: who tried what, and why it did not count. */
 function refused(refusal: Refusal, commandId: string, body: CommandBody | null): Judgment {
-  const event: ApprovalEvent = { type: 'refused', code: refusal.code, message: refusal.message, by: body?.person ?? 'unknown', move: body?.move.type ?? 'unknown', commandId };
+  const event: ApprovalEvent = {
+    type: 'refused',
+    code: refusal.code,
+    message: refusal.message,
+    by: body?.person ?? 'unknown',
+    move: body?.move.type ?? 'unknown',
+    commandId,
+  };
   return { events: [event], refusal, body };
 }
 

@@ -172,7 +172,11 @@ export function clockOf({ clock, clockOrigin, timeScale }: Config): Clock {
 }
 
 /** How both reach the engine. */
-export const engineOptions = ({ temporalAddress, temporalTls, temporalApiKey }: Config): { readonly address: string; readonly tls: boolean; readonly apiKey?: string } => ({
+export const engineOptions = ({
+  temporalAddress,
+  temporalTls,
+  temporalApiKey,
+}: Config): { readonly address: string; readonly tls: boolean; readonly apiKey?: string } => ({
   address: temporalAddress,
   tls: temporalTls,
   ...(temporalApiKey === null ? {} : { apiKey: temporalApiKey }),

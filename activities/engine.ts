@@ -5,7 +5,15 @@
 import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { SearchAttributeType, WorkflowIdReusePolicy, defineSearchAttributeKey } from '@temporalio/common';
 import type { ApprovalResult } from '../domain/outcome';
-import { APPROVAL_WORKFLOW, COMMAND_SIGNAL, NUDGE_SIGNAL, OUTCOME_SIGNAL, approvalWorkflowId, type ApprovalInput, type CommandMessage } from '../workflows/protocol';
+import {
+  APPROVAL_WORKFLOW,
+  COMMAND_SIGNAL,
+  NUDGE_SIGNAL,
+  OUTCOME_SIGNAL,
+  approvalWorkflowId,
+  type ApprovalInput,
+  type CommandMessage,
+} from '../workflows/protocol';
 
 export interface StartApproval {
   readonly tenant: string;
@@ -24,7 +32,11 @@ const TENANT = defineSearchAttributeKey('ApprovalTenant', SearchAttributeType.KE
 const LANE = defineSearchAttributeKey('ApprovalLane', SearchAttributeType.KEYWORD_LIST);
 
 /** Starts the approval workflow of a submitted request; one that runs already counts as started. */
-export async function startApproval(client: Client, options: { readonly taskQueue: string; readonly timeScale: number }, start: StartApproval): Promise<'started' | 'running'> {
+export async function startApproval(
+  client: Client,
+  options: { readonly taskQueue: string; readonly timeScale: number },
+  start: StartApproval,
+): Promise<'started' | 'running'> {
   const input: ApprovalInput = { tenant: start.tenant, approvalId: start.approvalId, timeScale: options.timeScale };
   try {
     await client.workflow.start(APPROVAL_WORKFLOW, {

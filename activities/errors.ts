@@ -3,8 +3,19 @@
  * Imports nothing.
  */
 export const SUBMIT_CODES = [
-  'invalid_request', 'too_large', 'unknown_action', 'missing_fact', 'mistyped_fact', 'forbidden_fact', 'missing_evidence', 'amount_unreadable',
-  'key_reused', 'callback_not_allowed', 'no_policy', 'no_directory', 'policy_broken',
+  'invalid_request',
+  'too_large',
+  'unknown_action',
+  'missing_fact',
+  'mistyped_fact',
+  'forbidden_fact',
+  'missing_evidence',
+  'amount_unreadable',
+  'key_reused',
+  'callback_not_allowed',
+  'no_policy',
+  'no_directory',
+  'policy_broken',
 ] as const;
 export type SubmitCode = (typeof SUBMIT_CODES)[number];
 
@@ -17,7 +28,12 @@ export interface Issue {
 
 /** A request that was not taken; nothing of it is stored. */
 export class SubmitError extends Error {
-  constructor(readonly code: SubmitCode, message: string, readonly issues: readonly Issue[] = [], options?: ErrorOptions) {
+  constructor(
+    readonly code: SubmitCode,
+    message: string,
+    readonly issues: readonly Issue[] = [],
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.name = 'SubmitError';
   }
@@ -27,7 +43,11 @@ export type CommitCode = 'not_submitted' | 'no_directory';
 
 /** A commit that cannot be tried at all. A refused move is not an error: it is an answer. */
 export class CommitError extends Error {
-  constructor(readonly code: CommitCode, message: string, options?: ErrorOptions) {
+  constructor(
+    readonly code: CommitCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.name = 'CommitError';
   }

@@ -41,7 +41,12 @@ interface Report {
 }
 
 /** One that cannot be mended must not keep the sweep from the others. */
-async function forEach<T extends { readonly approval_id: string }>(deps: Deps, rows: readonly T[], report: Report, work: (row: T) => Promise<void>): Promise<void> {
+async function forEach<T extends { readonly approval_id: string }>(
+  deps: Deps,
+  rows: readonly T[],
+  report: Report,
+  work: (row: T) => Promise<void>,
+): Promise<void> {
   for (const row of rows) {
     try {
       await work(row);
@@ -107,7 +112,12 @@ async function reconcileOne(deps: ReconcileDeps, row: Row, now: Instant, workflo
 
 /** What the sweep does is on the record, before it is done. An approval that ended meanwhile needs nothing. */
 async function note(
-  deps: ReconcileDeps, row: Pick<Row, 'tenant' | 'approval_id'>, workflowTime: number, what: 'started' | 'restarted' | 'nudged', why: string, ended = false,
+  deps: ReconcileDeps,
+  row: Pick<Row, 'tenant' | 'approval_id'>,
+  workflowTime: number,
+  what: 'started' | 'restarted' | 'nudged',
+  why: string,
+  ended = false,
 ): Promise<boolean> {
   return await deps.db.transaction().execute(async (trx) => {
     const loaded = await lockApproval(trx, row.tenant, row.approval_id);
@@ -125,7 +135,9 @@ async function handOver(deps: ReconcileDeps, settled: Instant, now: Instant, wor
   const commands = await deps.db
     .selectFrom('commands as c')
     .innerJoin('approvals as a', (join) => join.onRef('a.tenant', '=', 'c.tenant').onRef('a.approval_id', '=', 'c.approval_id'))
-    .leftJoin('answers as w', (join) => join.onRef('w.tenant', '=', 'c.tenant').onRef('w.approval_id', '=', 'c.approval_id').onRef('w.command_id', '=', 'c.command_id'))
+    .leftJoin('answers as w', (join) =>
+      join.onRef('w.tenant', '=', 'c.tenant').onRef('w.approval_id', '=', 'c.approval_id').onRef('w.command_id', '=', 'c.command_id'),
+    )
     .select(['c.tenant', 'c.approval_id', 'c.command_id'])
     .where('w.command_id', 'is', null)
     .where('a.state', 'in', [...OPEN_STATES])
@@ -152,9 +164,14 @@ async function settle(deps: ReconcileDeps, settled: Instant, workflowTime: numbe
     .where('a.state', 'not in', [...OPEN_STATES])
     .where('a.updated_at', '<=', settled)
     .where((eb) =>
-      eb.exists(eb.selectFrom('deliveries as d').select('d.owed_id').whereRef('d.tenant', '=', 'a.tenant').whereRef('d.approval_id', '=', 'a.approval_id').where((or) =>
-        or.or([or('d.status', '=', 'owed'), or.and([or('d.status', '=', 'failed_for_now'), or('d.next_at', '<=', settled)])]),
-      )),
+      eb.exists(
+        eb
+          .selectFrom('deliveries as d')
+          .select('d.owed_id')
+          .whereRef('d.tenant', '=', 'a.tenant')
+          .whereRef('d.approval_id', '=', 'a.approval_id')
+          .where((or) => or.or([or('d.status', '=', 'owed'), or.and([or('d.status', '=', 'failed_for_now'), or('d.next_at', '<=', settled)])])),
+      ),
     )
     .orderBy('a.approval_id')
     .limit(PAGE)
@@ -164,7 +181,12 @@ async function settle(deps: ReconcileDeps, settled: Instant, workflowTime: numbe
     const what = status === 'open' ? 'nudged' : status === 'closed' ? 'restarted' : 'started';
     if (!(await note(deps, row, workflowTime, what, 'It had ended on the record and something was still owed', true))) return;
     if (status === 'open') await nudge(deps.client, row.tenant, row.approval_id);
-    else await startApproval(deps.client, { taskQueue: deps.taskQueue, timeScale: deps.clock.scale }, { tenant: row.tenant, approvalId: row.approval_id, lane: row.lane, headline: row.summary, again: true });
+    else
+      await startApproval(
+        deps.client,
+        { taskQueue: deps.taskQueue, timeScale: deps.clock.scale },
+        { tenant: row.tenant, approvalId: row.approval_id, lane: row.lane, headline: row.summary, again: true },
+      );
     report[what] += 1;
   });
 }

@@ -16,8 +16,17 @@ export async function resultOf(mint: Mint, submitted: Submitted, state: Approval
   const outcome = state.state;
   const { why: reason, deciders, conditions, next, at: decidedAt } = ended;
   const token = await mint({
-    id: `${approvalId}-${ended.seq}`, tenant, approvalId, agent, outcome, actionDigest, conditions,
-    policy: { ...plan.policy, rows: plan.rows.map((r) => r.id) }, deciders, entry: ended.seq, issuedAt: decidedAt,
+    id: `${approvalId}-${ended.seq}`,
+    tenant,
+    approvalId,
+    agent,
+    outcome,
+    actionDigest,
+    conditions,
+    policy: { ...plan.policy, rows: plan.rows.map((r) => r.id) },
+    deciders,
+    entry: ended.seq,
+    issuedAt: decidedAt,
   });
   return { approvalId, tenant, outcome, reason, decidedAt, deciders, conditions, next, policy: plan.policy, actionDigest, token };
 }

@@ -91,8 +91,16 @@ async function replay(trx: Transaction<Tables>, identity: AgentIdentity, key: st
   }
   const plan = earlier.plan as unknown as Plan;
   return {
-    approvalId: earlier.approval_id, replayed: true, state: earlier.state as State, plan, headline: earlier.summary, packetDigest: earlier.packet_digest,
-    actionDigest: earlier.action_digest, result: earlier.result as unknown as ApprovalResult | null, meanwhile: plan.meanwhile, needsWorkflow: earlier.needs_workflow,
+    approvalId: earlier.approval_id,
+    replayed: true,
+    state: earlier.state as State,
+    plan,
+    headline: earlier.summary,
+    packetDigest: earlier.packet_digest,
+    actionDigest: earlier.action_digest,
+    result: earlier.result as unknown as ApprovalResult | null,
+    meanwhile: plan.meanwhile,
+    needsWorkflow: earlier.needs_workflow,
   };
 }
 
@@ -103,15 +111,25 @@ function routingError(issues: readonly Issue[]): SubmitError {
   return new SubmitError((first?.code ?? 'policy_broken') as SubmitCode, `${first?.message ?? 'The request could not be routed'}${more}`, issues);
 }
 
-async function create(deps: SubmitDeps, trx: Transaction<Tables>, identity: AgentIdentity, key: string, body: RequestInput, bodyDigest: string): Promise<SubmitAnswer> {
+async function create(
+  deps: SubmitDeps,
+  trx: Transaction<Tables>,
+  identity: AgentIdentity,
+  key: string,
+  body: RequestInput,
+  bodyDigest: string,
+): Promise<SubmitAnswer> {
   const { tenant, agent } = identity;
   await checkCallback(deps, trx, identity, body);
   const policy = await deps.policyOf(trx, tenant);
   const directory = await deps.directoryOf(trx, tenant);
   if (!directory) throw new SubmitError('no_directory', `Tenant ${tenant} has no valid directory, so nobody can be asked; publish one`);
   const routed = resolve(policy, {
-    action: body.action, facts: body.facts, evidence: body.evidence.map((e) => e.name),
-    requester: { agent, run: body.run, onBehalfOf: body.on_behalf_of ?? null }, tenant,
+    action: body.action,
+    facts: body.facts,
+    evidence: body.evidence.map((e) => e.name),
+    requester: { agent, run: body.run, onBehalfOf: body.on_behalf_of ?? null },
+    tenant,
   });
   if (!routed.ok) throw routingError(routed.issues);
   const { plan } = routed;
@@ -125,47 +143,127 @@ async function create(deps: SubmitDeps, trx: Transaction<Tables>, identity: Agen
   await trx
     .insertInto('requests')
     .values({
-      tenant, approval_id: approvalId, agent, idempotency_key: key, body_digest: bodyDigest, body: JSON.stringify(body), plan: JSON.stringify(plan),
-      packet: JSON.stringify(packet), packet_digest: packetDigest, action_digest: actionDigest, created_at: now,
+      tenant,
+      approval_id: approvalId,
+      agent,
+      idempotency_key: key,
+      body_digest: bodyDigest,
+      body: JSON.stringify(body),
+      plan: JSON.stringify(plan),
+      packet: JSON.stringify(packet),
+      packet_digest: packetDigest,
+      action_digest: actionDigest,
+      created_at: now,
     })
     .execute();
   await trx
     .insertInto('approvals')
     .values({
-      tenant, approval_id: approvalId, head: 0, head_hash: NO_HEAD.hash, adopted: 0, state: 'routing', lane: plan.lane, owner: null, level: '', due_at: null, wake_at: null,
-      result: null, summary: packet.headline, agent, tier: plan.tier, created_at: now, updated_at: now, needs_workflow: !ended, workflow_started_at: null,
+      tenant,
+      approval_id: approvalId,
+      head: 0,
+      head_hash: NO_HEAD.hash,
+      adopted: 0,
+      state: 'routing',
+      lane: plan.lane,
+      owner: null,
+      level: '',
+      due_at: null,
+      wake_at: null,
+      result: null,
+      summary: packet.headline,
+      agent,
+      tier: plan.tier,
+      created_at: now,
+      updated_at: now,
+      needs_workflow: !ended,
+      workflow_started_at: null,
     })
     .execute();
   const events = [requestedEvent(submitted, bodyDigest), routedEvent(submitted), ...(ended ? [endedAtOnce(plan)] : [])];
-  const added = await addEntries(deps, trx, submitted, { state: INITIAL, head: NO_HEAD }, now, events.map((event) => ({ event, commandId: null })));
+  const added = await addEntries(
+    deps,
+    trx,
+    submitted,
+    { state: INITIAL, head: NO_HEAD },
+    now,
+    events.map((event) => ({ event, commandId: null })),
+  );
   const result = await resultOf(deps.mint, submitted, added.state);
   await project(trx, submitted, added, directory, now, result, null);
-  deps.log.info({ tenant, approvalId, agent, action: body.action.type, effect: plan.effect, rows: plan.rows.map((r) => r.id), policy: plan.policy.hash }, 'request submitted');
-  return { approvalId, replayed: false, state: added.state.state, plan, headline: packet.headline, packetDigest, actionDigest, result, meanwhile: plan.meanwhile, needsWorkflow: !ended };
+  deps.log.info(
+    { tenant, approvalId, agent, action: body.action.type, effect: plan.effect, rows: plan.rows.map((r) => r.id), policy: plan.policy.hash },
+    'request submitted',
+  );
+  return {
+    approvalId,
+    replayed: false,
+    state: added.state.state,
+    plan,
+    headline: packet.headline,
+    packetDigest,
+    actionDigest,
+    result,
+    meanwhile: plan.meanwhile,
+    needsWorkflow: !ended,
+  };
 }
 
 /** A callback goes to a registered host and nowhere else; said at submit, and checked again at every attempt. */
 async function checkCallback(deps: SubmitDeps, trx: Transaction<Tables>, identity: AgentIdentity, body: RequestInput): Promise<void> {
   if (body.resume.type !== 'callback') return;
-  const row = await trx.selectFrom('agents').select('callback_hosts').where('tenant', '=', identity.tenant).where('agent', '=', identity.agent).executeTakeFirst();
+  const row = await trx
+    .selectFrom('agents')
+    .select('callback_hosts')
+    .where('tenant', '=', identity.tenant)
+    .where('agent', '=', identity.agent)
+    .executeTakeFirst();
   const problem = checkUrl(body.resume.url, { registeredHosts: row?.callback_hosts ?? [], allowLoopback: deps.allowLoopback });
   if (problem) throw new SubmitError('callback_not_allowed', problem.message, [{ code: problem.code, path: 'resume.url', message: problem.message }]);
 }
 
 const requestedEvent = ({ agent, body, actionDigest }: Submitted, requestDigest: string): ApprovalEvent => ({
-  type: 'requested', agent, run: body.run, actionType: body.action.type, system: body.action.system, summary: body.action.summary, reason: body.reason,
-  onBehalfOf: body.on_behalf_of ?? null, customer: body.customer?.id ?? null, caseId: body.case ?? null, actionDigest, requestDigest,
+  type: 'requested',
+  agent,
+  run: body.run,
+  actionType: body.action.type,
+  system: body.action.system,
+  summary: body.action.summary,
+  reason: body.reason,
+  onBehalfOf: body.on_behalf_of ?? null,
+  customer: body.customer?.id ?? null,
+  caseId: body.case ?? null,
+  actionDigest,
+  requestDigest,
   evidence: body.evidence.map((e) => e.name),
 });
 
 const routedEvent = ({ plan, packetDigest }: Submitted): ApprovalEvent => ({
-  type: 'routed', policy: plan.policy, rows: plan.rows.map(({ id, why }) => ({ id, why })), effect: plan.effect, tier: plan.tier, lane: plan.lane, owner: plan.owner,
-  signOffs: plan.signOffs.map((s) => s.id), planDigest: digest(plan as unknown as JsonObject), packetDigest, meanwhile: plan.meanwhile.agent,
+  type: 'routed',
+  policy: plan.policy,
+  rows: plan.rows.map(({ id, why }) => ({ id, why })),
+  effect: plan.effect,
+  tier: plan.tier,
+  lane: plan.lane,
+  owner: plan.owner,
+  signOffs: plan.signOffs.map((s) => s.id),
+  planDigest: digest(plan as unknown as JsonObject),
+  packetDigest,
+  meanwhile: plan.meanwhile.agent,
 });
 
 function endedAtOnce(plan: Plan): ApprovalEvent {
   const rows = plan.rows.map((r) => r.id).join(', ');
   return plan.effect === 'allow'
-    ? { type: 'ended', outcome: 'allowed', why: `Allowed by ${rows}`, end: null, deciders: [], conditions: {}, next: { path: 'execute the action exactly as stated' }, owed: [] }
+    ? {
+        type: 'ended',
+        outcome: 'allowed',
+        why: `Allowed by ${rows}`,
+        end: null,
+        deciders: [],
+        conditions: {},
+        next: { path: 'execute the action exactly as stated' },
+        owed: [],
+      }
     : { type: 'ended', outcome: 'blocked', why: `Blocked by ${rows}`, end: null, deciders: [], conditions: {}, next: { path: plan.onDeny.path }, owed: [] };
 }

@@ -37,7 +37,11 @@ export interface MintInput {
 export type TokenErrorCode = 'token_malformed' | 'token_algorithm' | 'token_key_unknown' | 'token_signature' | 'token_type' | 'token_expired' | 'token_claims';
 
 export class TokenError extends Error {
-  constructor(readonly code: TokenErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    readonly code: TokenErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.name = 'TokenError';
   }
@@ -54,7 +58,14 @@ const base64url = (bytes: Uint8Array): string => Buffer.from(bytes).toString('ba
 
 const seconds = (at: Instant): number => Math.floor(ms(at) / 1000);
 
-const publicJwk = (keyId: string, publicKey: Uint8Array): JWK => ({ kty: 'OKP', crv: 'Ed25519', x: base64url(publicKey), kid: keyId, alg: TOKEN_ALG, use: 'sig' });
+const publicJwk = (keyId: string, publicKey: Uint8Array): JWK => ({
+  kty: 'OKP',
+  crv: 'Ed25519',
+  x: base64url(publicKey),
+  kid: keyId,
+  alg: TOKEN_ALG,
+  use: 'sig',
+});
 
 export function createTokens({ keys, issuer }: { readonly keys: TokenKeys; readonly issuer: string }): Tokens {
   const { token: own, trusted } = keys;
@@ -68,19 +79,36 @@ export function createTokens({ keys, issuer }: { readonly keys: TokenKeys; reado
     jwks,
     async mint(input) {
       const claims = {
-        iss: issuer, sub: input.approvalId, aud: tokenAudience(input.tenant, input.agent), jti: input.id,
-        iat: seconds(input.issuedAt), exp: seconds(input.expiresAt ?? after(input.issuedAt, TOKEN_TTL_MS)),
-        agent: input.agent, tenant: input.tenant, outcome: input.outcome, action_digest: input.actionDigest, conditions: input.conditions,
+        iss: issuer,
+        sub: input.approvalId,
+        aud: tokenAudience(input.tenant, input.agent),
+        jti: input.id,
+        iat: seconds(input.issuedAt),
+        exp: seconds(input.expiresAt ?? after(input.issuedAt, TOKEN_TTL_MS)),
+        agent: input.agent,
+        tenant: input.tenant,
+        outcome: input.outcome,
+        action_digest: input.actionDigest,
+        conditions: input.conditions,
         policy: { name: input.policy.name, version: input.policy.version, hash: input.policy.hash, rows: input.policy.rows },
-        deciders: input.deciders, entry: input.entry,
+        deciders: input.deciders,
+        entry: input.entry,
       };
-      if (!isTokenClaims(claims)) throw new TokenError('token_claims', `The outcome ${input.outcome} of ${input.approvalId} cannot be claimed by a token: a claim is missing or of the wrong type.`);
+      if (!isTokenClaims(claims))
+        throw new TokenError(
+          'token_claims',
+          `The outcome ${input.outcome} of ${input.approvalId} cannot be claimed by a token: a claim is missing or of the wrong type.`,
+        );
       return new SignJWT({ ...claims }).setProtectedHeader({ alg: TOKEN_ALG, typ: TOKEN_TYP, kid: own.keyId }).sign(await privateKey);
     },
     async verify(token, { now, audience }) {
       try {
         const { payload } = await jwtVerify(token, keyOf, {
-          algorithms: [TOKEN_ALG], typ: TOKEN_TYP, issuer, currentDate: new Date(ms(now)), ...(audience === undefined ? {} : { audience }),
+          algorithms: [TOKEN_ALG],
+          typ: TOKEN_TYP,
+          issuer,
+          currentDate: new Date(ms(now)),
+          ...(audience === undefined ? {} : { audience }),
         });
         if (!isTokenClaims(payload)) throw new TokenError('token_claims', 'The token is signed but does not claim a decision; ask for a new one.');
         return payload;
@@ -100,8 +128,11 @@ function asTokenError(cause: unknown): TokenError {
       ? error('token_type', `The token is not a decision token: its typ must be ${TOKEN_TYP}.`)
       : error('token_claims', `The token's claim ${cause.claim} is not the expected one; it was made for something else.`);
   }
-  if (cause instanceof errors.JOSEAlgNotAllowed || cause instanceof errors.JOSENotSupported) return error('token_algorithm', `The token's algorithm is not ${TOKEN_ALG}; no other is accepted.`);
-  if (cause instanceof errors.JWKSNoMatchingKey) return error('token_key_unknown', 'The token names a key that is not trusted here; compare its kid with the published keys.');
-  if (cause instanceof errors.JWSSignatureVerificationFailed) return error('token_signature', "The token's signature does not fit its content; it was altered or signed by another key.");
+  if (cause instanceof errors.JOSEAlgNotAllowed || cause instanceof errors.JOSENotSupported)
+    return error('token_algorithm', `The token's algorithm is not ${TOKEN_ALG}; no other is accepted.`);
+  if (cause instanceof errors.JWKSNoMatchingKey)
+    return error('token_key_unknown', 'The token names a key that is not trusted here; compare its kid with the published keys.');
+  if (cause instanceof errors.JWSSignatureVerificationFailed)
+    return error('token_signature', "The token's signature does not fit its content; it was altered or signed by another key.");
   return error('token_malformed', 'This is not a decision token: expected a compact JWS of three parts.');
 }

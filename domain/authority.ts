@@ -15,7 +15,10 @@ export function authorityFor(role: string, signOff: SignOff, state: ApprovalStat
     if (state.signOffs.some((s) => s.given.some((d) => reaches(d.role, plan)))) return 'endorsement';
     const later = plan.signOffs.slice(plan.signOffs.findIndex((s) => s.id === signOff.id) + 1);
     if (later.some((s) => s.ladder.every((l) => reaches(l.role, plan)))) return 'endorsement';
-    return { code: 'authority_exceeded', message: `${formatMoney(plan.amount)} is above what ${role} may sign for${limitOf(role, plan)}; it has to go to a role whose authority reaches it` };
+    return {
+      code: 'authority_exceeded',
+      message: `${formatMoney(plan.amount)} is above what ${role} may sign for${limitOf(role, plan)}; it has to go to a role whose authority reaches it`,
+    };
   } catch (error) {
     if (!(error instanceof CurrencyMismatch)) throw error;
     return { code: 'authority_exceeded', message: `The authority of ${role} is in another currency than ${formatMoney(plan.amount)}` };

@@ -44,12 +44,16 @@ function tell(state: ApprovalState, context: Context, narrate: (story: Story) =>
   return { events: story.events };
 }
 
-
-
 type MoveCommand = Extract<Command, { type: 'move' }>;
 
 const proofOf = ({ body, signature, keyId }: MoveCommand): Proof => ({
-  commandId: body.commandId, packetDigest: body.packetDigest, signedInAt: body.signedInAt, issuedAt: body.issuedAt, expiresAt: body.expiresAt, signature, keyId,
+  commandId: body.commandId,
+  packetDigest: body.packetDigest,
+  signedInAt: body.signedInAt,
+  issuedAt: body.issuedAt,
+  expiresAt: body.expiresAt,
+  signature,
+  keyId,
 });
 
 /** A person acts. The signature has been verified by the caller; everything else about the person is checked here. */
@@ -58,7 +62,8 @@ function move(state: ApprovalState, command: MoveCommand, context: Context): Dec
   if (ms(context.now) >= ms(body.expiresAt)) return refuse('command_expired', `The command was valid until ${body.expiresAt}; send it again`);
   if (hasEnded(state)) return refuse('already_decided', `It ended as ${state.state}: ${state.ended?.why ?? ''}`);
   if (!personOf(context.directory, body.person)) return refuse('not_a_person', `${body.person} is not in the directory`);
-  if (context.requesters.includes(body.person)) return refuse('requester_may_not_decide', 'This request was made by you, for you, or by an agent you answer for; someone else decides it');
+  if (context.requesters.includes(body.person))
+    return refuse('requester_may_not_decide', 'This request was made by you, for you, or by an agent you answer for; someone else decides it');
   if (DECIDING.includes(body.move.type) && body.packetDigest !== state.packetDigest) {
     return refuse('stale_packet', 'You decided on a version of the packet that is no longer current; read it again and decide anew');
   }
@@ -73,7 +78,8 @@ function moveOnTakeover(state: ApprovalState, command: MoveCommand, holder: stri
   const decider: Decider = { person: body.person, role, at: context.now };
   if (body.move.type === 'hand_back' || body.move.type === 'resolve') {
     // Taking over gives time, not a role: who lost it meanwhile decides nothing, and the takeover lapses by itself.
-    if (!holds(context.directory, body.person, role)) return refuse('role_not_held', `${nameOf(context.directory, body.person)} does not hold ${role} any more`);
+    if (!holds(context.directory, body.person, role))
+      return refuse('role_not_held', `${nameOf(context.directory, body.person)} does not hold ${role} any more`);
     const ceremony = checkCeremony(body, context);
     if (ceremony) return ceremony;
   }
@@ -83,7 +89,12 @@ function moveOnTakeover(state: ApprovalState, command: MoveCommand, holder: stri
       if (!instructions.trim()) return refuse('reason_required', 'Say how the agent should go on');
       return tell(state, context, (story) => {
         story.tell({ type: 'handed_back', by: body.person, role, instructions, proof });
-        end(story, context, { outcome: 'handed_back', why: `Handed back by ${nameOf(context.directory, body.person)} (${role})`, path: instructions, deciders: [decider] });
+        end(story, context, {
+          outcome: 'handed_back',
+          why: `Handed back by ${nameOf(context.directory, body.person)} (${role})`,
+          path: instructions,
+          deciders: [decider],
+        });
       });
     }
     case 'resolve': {
@@ -91,10 +102,19 @@ function moveOnTakeover(state: ApprovalState, command: MoveCommand, holder: stri
       if (!result.trim()) return refuse('reason_required', 'Say what was done');
       return tell(state, context, (story) => {
         story.tell({ type: 'resolved', by: body.person, role, result, proof });
-        end(story, context, { outcome: 'resolved_by_person', why: `Done by hand by ${nameOf(context.directory, body.person)} (${role}): ${result}`, path: 'do not execute; it was done by hand', deciders: [decider] });
+        end(story, context, {
+          outcome: 'resolved_by_person',
+          why: `Done by hand by ${nameOf(context.directory, body.person)} (${role}): ${result}`,
+          path: 'do not execute; it was done by hand',
+          deciders: [decider],
+        });
       });
     }
-    case 'claim': case 'release': case 'approve': case 'deny': case 'take_over':
+    case 'claim':
+    case 'release':
+    case 'approve':
+    case 'deny':
+    case 'take_over':
       return refuse('taken_over_by_another', 'It is taken over: hand it back or resolve it');
   }
 }
@@ -118,8 +138,10 @@ function moveOnLevel(state: ApprovalState, command: MoveCommand, context: Contex
     return refuse('role_not_held', `${nameOf(context.directory, body.person)} does not hold ${wanted}, who is asked now`);
   }
   const { role } = acting;
-  if (open.claimedBy && open.claimedBy !== body.person) return refuse('claimed_by_another', `${nameOf(context.directory, open.claimedBy)} has claimed it; it can be released or will pass to the next level`);
-  if (open.given.some((d) => d.person === body.person)) return refuse('already_signed', 'Your yes is already on the record; another person has to give the next one');
+  if (open.claimedBy && open.claimedBy !== body.person)
+    return refuse('claimed_by_another', `${nameOf(context.directory, open.claimedBy)} has claimed it; it can be released or will pass to the next level`);
+  if (open.given.some((d) => d.person === body.person))
+    return refuse('already_signed', 'Your yes is already on the record; another person has to give the next one');
   if (!context.plan.samePersonAllowed && state.signOffs.some((s) => s.given.some((d) => d.person === body.person))) {
     return refuse('same_person', 'You gave an earlier sign-off of this chain; two sign-offs are two people');
   }
@@ -143,7 +165,12 @@ function moveOnLevel(state: ApprovalState, command: MoveCommand, context: Contex
       return tell(state, context, (story) => {
         claimFirst(story);
         story.tell({ type: 'denied', signOff: open.id, by, role, reason, directory, proof });
-        end(story, context, { outcome: 'denied', why: `Denied by ${nameOf(context.directory, by)} (${role}): ${reason}`, path: context.plan.onDeny.path, deciders: [{ person: by, role, at: context.now }] });
+        end(story, context, {
+          outcome: 'denied',
+          why: `Denied by ${nameOf(context.directory, by)} (${role}): ${reason}`,
+          path: context.plan.onDeny.path,
+          deciders: [{ person: by, role, at: context.now }],
+        });
       });
     }
     case 'take_over': {
@@ -153,11 +180,21 @@ function moveOnLevel(state: ApprovalState, command: MoveCommand, context: Contex
       const what = `${nameOf(context.directory, by)} (${role}) has taken it over`;
       return tell(state, context, (story) => {
         claimFirst(story);
-        story.tell({ type: 'taken_over', by, role, reason, dueAt, directory, owed: others.map((to): Owed => ({ kind: 'tell_asked', to, channel: 'email', what })), proof });
+        story.tell({
+          type: 'taken_over',
+          by,
+          role,
+          reason,
+          dueAt,
+          directory,
+          owed: others.map((to): Owed => ({ kind: 'tell_asked', to, channel: 'email', what })),
+          proof,
+        });
       });
     }
     case 'approve': {
-      if (context.plan.effect === 'escalation') return refuse('approval_needs_takeover', 'This is an escalation: take it over, then resolve it or hand it back');
+      if (context.plan.effect === 'escalation')
+        return refuse('approval_needs_takeover', 'This is an escalation: take it over, then resolve it or hand it back');
       const authority = authorityFor(role, signOff, state, context.plan);
       if (typeof authority !== 'string') return { refusal: authority };
       const { reason } = body.move;
@@ -168,7 +205,8 @@ function moveOnLevel(state: ApprovalState, command: MoveCommand, context: Contex
         if (complete) openNext(story, context);
       });
     }
-    case 'hand_back': case 'resolve':
+    case 'hand_back':
+    case 'resolve':
       return refuse('not_taken_over', 'Take it over first');
   }
 }

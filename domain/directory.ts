@@ -21,19 +21,18 @@ export interface Directory {
   readonly duty: { readonly [role: string]: readonly string[] };
 }
 
-export const personOf = (directory: Directory, id: string): Person | undefined =>
-  Object.hasOwn(directory.people, id) ? directory.people[id] : undefined;
+export const personOf = (directory: Directory, id: string): Person | undefined => (Object.hasOwn(directory.people, id) ? directory.people[id] : undefined);
 
-export const holds = (directory: Directory, id: string, role: string): boolean =>
-  personOf(directory, id)?.roles.includes(role) ?? false;
+export const holds = (directory: Directory, id: string, role: string): boolean => personOf(directory, id)?.roles.includes(role) ?? false;
 
-export const isAbsent = (person: Person, now: Instant): boolean =>
-  person.absences.some(({ from, to }) => ms(from) <= ms(now) && ms(now) < ms(to));
+export const isAbsent = (person: Person, now: Instant): boolean => person.absences.some(({ from, to }) => ms(from) <= ms(now) && ms(now) < ms(to));
 
 /** Everyone who may be asked for `role` now, duty first, then its backups, then the other holders by id. */
 export function rosterOf(directory: Directory, role: string, now: Instant, excluded: readonly string[]): Person[] {
   const listed = Object.hasOwn(directory.duty, role) ? (directory.duty[role] ?? []) : [];
-  const others = Object.keys(directory.people).sort().filter((id) => !listed.includes(id));
+  const others = Object.keys(directory.people)
+    .sort()
+    .filter((id) => !listed.includes(id));
   return [...listed, ...others]
     .map((id) => personOf(directory, id))
     .filter((person): person is Person => person !== undefined)

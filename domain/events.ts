@@ -29,7 +29,12 @@ export type Owed =
   | { readonly kind: 'ask'; readonly to: Asked; readonly channel: Channel; readonly level: string; readonly dueAt: Instant; readonly next: string }
   | { readonly kind: 'remind'; readonly to: Asked; readonly channel: Channel; readonly level: string; readonly dueAt: Instant; readonly next: string }
   | { readonly kind: 'page_backup'; readonly to: Asked; readonly channel: Channel; readonly dueAt: Instant; readonly next: string }
-  | { readonly kind: 'tell_asked'; readonly to: Asked; readonly channel: Channel; /** Empty: how it ended, read when it is sent, because it may name a reason. */ readonly what: string }
+  | {
+      readonly kind: 'tell_asked';
+      readonly to: Asked;
+      readonly channel: Channel;
+      /** Empty: how it ended, read when it is sent, because it may name a reason. */ readonly what: string;
+    }
   | { readonly kind: 'tell_requester'; /** Empty, as above. */ readonly what: string }
   | { readonly kind: 'tell_customer'; readonly subject: string; readonly text: string }
   | { readonly kind: 'open_ticket'; readonly queue: string; readonly owner: string; readonly title: string }
@@ -44,24 +49,136 @@ export type AttemptStatus = 'done' | 'failed_for_now' | 'failed_for_good';
 type E<T extends string, F> = { readonly type: T } & F;
 
 export type ApprovalEvent =
-  | E<'requested', { readonly agent: string; readonly run: string; readonly actionType: string; readonly system: string; readonly summary: string; readonly reason: string; readonly onBehalfOf: string | null; readonly customer: string | null; readonly caseId: string | null; readonly actionDigest: string; readonly requestDigest: string; readonly evidence: readonly string[] }>
-  | E<'routed', { readonly policy: PolicyRef; readonly rows: readonly { readonly id: string; readonly why: string }[]; readonly effect: string; readonly tier: string; readonly lane: string; readonly owner: string; readonly signOffs: readonly string[]; readonly planDigest: string; readonly packetDigest: string; readonly meanwhile: string }>
-  | E<'level_opened', { readonly signOff: string; readonly level: number; readonly name: string; readonly role: string; readonly lane: string; readonly owner: string; readonly asked: readonly Asked[]; readonly dueAt: Instant; readonly reminders: readonly Instant[]; readonly next: string; readonly directory: string; readonly owed: readonly Owed[] }>
-  | E<'level_skipped', { readonly signOff: string; readonly level: number; readonly name: string; readonly role: string; readonly why: string; readonly directory: string }>
+  | E<
+      'requested',
+      {
+        readonly agent: string;
+        readonly run: string;
+        readonly actionType: string;
+        readonly system: string;
+        readonly summary: string;
+        readonly reason: string;
+        readonly onBehalfOf: string | null;
+        readonly customer: string | null;
+        readonly caseId: string | null;
+        readonly actionDigest: string;
+        readonly requestDigest: string;
+        readonly evidence: readonly string[];
+      }
+    >
+  | E<
+      'routed',
+      {
+        readonly policy: PolicyRef;
+        readonly rows: readonly { readonly id: string; readonly why: string }[];
+        readonly effect: string;
+        readonly tier: string;
+        readonly lane: string;
+        readonly owner: string;
+        readonly signOffs: readonly string[];
+        readonly planDigest: string;
+        readonly packetDigest: string;
+        readonly meanwhile: string;
+      }
+    >
+  | E<
+      'level_opened',
+      {
+        readonly signOff: string;
+        readonly level: number;
+        readonly name: string;
+        readonly role: string;
+        readonly lane: string;
+        readonly owner: string;
+        readonly asked: readonly Asked[];
+        readonly dueAt: Instant;
+        readonly reminders: readonly Instant[];
+        readonly next: string;
+        readonly directory: string;
+        readonly owed: readonly Owed[];
+      }
+    >
+  | E<
+      'level_skipped',
+      { readonly signOff: string; readonly level: number; readonly name: string; readonly role: string; readonly why: string; readonly directory: string }
+    >
   | E<'reminded', { readonly signOff: string; readonly level: number; readonly at: Instant; readonly owed: readonly Owed[] }>
-  | E<'level_timed_out', { readonly signOff: string; readonly level: number; readonly name: string; readonly role: string; readonly owner: string; readonly dueAt: Instant }>
+  | E<
+      'level_timed_out',
+      { readonly signOff: string; readonly level: number; readonly name: string; readonly role: string; readonly owner: string; readonly dueAt: Instant }
+    >
   | E<'claimed', { readonly by: string; readonly role: string; readonly implicit: boolean; readonly proof: Proof }>
   | E<'released', { readonly by: string; readonly role: string; readonly proof: Proof }>
-  | E<'signed_off', { readonly signOff: string; readonly by: string; readonly role: string; readonly authority: 'full' | 'endorsement'; readonly reason: string; readonly complete: boolean; readonly directory: string; readonly proof: Proof }>
-  | E<'denied', { readonly signOff: string; readonly by: string; readonly role: string; readonly reason: string; readonly directory: string; readonly proof: Proof }>
-  | E<'taken_over', { readonly by: string; readonly role: string; readonly reason: string; readonly dueAt: Instant; readonly directory: string; readonly owed: readonly Owed[]; readonly proof: Proof }>
+  | E<
+      'signed_off',
+      {
+        readonly signOff: string;
+        readonly by: string;
+        readonly role: string;
+        readonly authority: 'full' | 'endorsement';
+        readonly reason: string;
+        readonly complete: boolean;
+        readonly directory: string;
+        readonly proof: Proof;
+      }
+    >
+  | E<
+      'denied',
+      { readonly signOff: string; readonly by: string; readonly role: string; readonly reason: string; readonly directory: string; readonly proof: Proof }
+    >
+  | E<
+      'taken_over',
+      {
+        readonly by: string;
+        readonly role: string;
+        readonly reason: string;
+        readonly dueAt: Instant;
+        readonly directory: string;
+        readonly owed: readonly Owed[];
+        readonly proof: Proof;
+      }
+    >
   | E<'handed_back', { readonly by: string; readonly role: string; readonly instructions: string; readonly proof: Proof }>
   | E<'resolved', { readonly by: string; readonly role: string; readonly result: string; readonly proof: Proof }>
   | E<'takeover_lapsed', { readonly by: string; readonly dueAt: Instant }>
-  | E<'held', { readonly role: string; readonly owner: string; readonly asked: readonly Asked[]; readonly dueAt: Instant; readonly then: 'expire' | 'deny'; readonly owed: readonly Owed[] }>
-  | E<'ended', { readonly outcome: Outcome; readonly why: string; readonly end: TimeoutEnd | null; readonly deciders: readonly Decider[]; readonly conditions: JsonObject; readonly next: { readonly path: string; readonly alternative?: { readonly type: string; readonly params: JsonObject; readonly summary: string } }; readonly owed: readonly Owed[] }>
+  | E<
+      'held',
+      {
+        readonly role: string;
+        readonly owner: string;
+        readonly asked: readonly Asked[];
+        readonly dueAt: Instant;
+        readonly then: 'expire' | 'deny';
+        readonly owed: readonly Owed[];
+      }
+    >
+  | E<
+      'ended',
+      {
+        readonly outcome: Outcome;
+        readonly why: string;
+        readonly end: TimeoutEnd | null;
+        readonly deciders: readonly Decider[];
+        readonly conditions: JsonObject;
+        readonly next: { readonly path: string; readonly alternative?: { readonly type: string; readonly params: JsonObject; readonly summary: string } };
+        readonly owed: readonly Owed[];
+      }
+    >
   | E<'refused', { readonly code: RefusalCode; readonly message: string; readonly by: string; readonly move: string; readonly commandId: string }>
-  | E<'attempted', { readonly owedId: string; readonly kind: OwedKind; readonly to: string; readonly attempt: number; readonly status: AttemptStatus; readonly httpStatus: number | null; readonly latencyMs: number; readonly detail: string; readonly retryAt: Instant | null }>
+  | E<
+      'attempted',
+      {
+        readonly owedId: string;
+        readonly kind: OwedKind;
+        readonly to: string;
+        readonly attempt: number;
+        readonly status: AttemptStatus;
+        readonly httpStatus: number | null;
+        readonly latencyMs: number;
+        readonly detail: string;
+        readonly retryAt: Instant | null;
+      }
+    >
   | E<'engine', { readonly what: 'started' | 'restarted' | 'nudged'; readonly why: string }>;
 
 export type EventType = ApprovalEvent['type'];

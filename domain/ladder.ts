@@ -27,7 +27,10 @@ export interface Context {
 /** Collects events, keeping the state they lead to. */
 export class Story {
   readonly events: ApprovalEvent[] = [];
-  constructor(public state: ApprovalState, private readonly now: Instant) {}
+  constructor(
+    public state: ApprovalState,
+    private readonly now: Instant,
+  ) {}
   tell(event: ApprovalEvent): void {
     this.events.push(event);
     this.state = apply(this.state, { seq: this.state.seq + 1, at: this.now, event });
@@ -87,7 +90,7 @@ export const planned = (plan: Plan, signOff: SignOffState | undefined): SignOff 
 
 /** Who may not be asked: the requester's side, and whoever signed before, unless a row allows it. */
 function excluded(state: ApprovalState, context: Context): string[] {
-  const signed = context.plan.samePersonAllowed ? openSignOff(state)?.given ?? [] : state.signOffs.flatMap((s) => s.given);
+  const signed = context.plan.samePersonAllowed ? (openSignOff(state)?.given ?? []) : state.signOffs.flatMap((s) => s.given);
   return [...context.requesters, ...signed.map((d) => d.person)];
 }
 
@@ -121,10 +124,18 @@ function openLevel(story: Story, context: Context, signOff: SignOff, index: numb
     const span = ms(dueAt) - ms(context.now);
     const next = whatIsNext(context.plan, signOff, i);
     story.tell({
-      type: 'level_opened', signOff: signOff.id, level: i, name: level.name, role: level.role, lane: signOff.lane,
-      owner: asked[0]?.person ?? '', asked, dueAt,
+      type: 'level_opened',
+      signOff: signOff.id,
+      level: i,
+      name: level.name,
+      role: level.role,
+      lane: signOff.lane,
+      owner: asked[0]?.person ?? '',
+      asked,
+      dueAt,
       reminders: level.reminders.map((fraction) => after(context.now, Math.round(span * fraction))),
-      next, directory: context.directory.hash,
+      next,
+      directory: context.directory.hash,
       owed: asked.flatMap((to) => level.channels.map((channel): Owed => ({ kind: 'ask', to, channel, level: level.name, dueAt, next }))),
     });
     return;
@@ -175,7 +186,15 @@ export function endBySilence(story: Story, context: Context, lapsed: boolean): v
   const asked = [{ person: backup.id, role }];
   const dueAt = after(context.now, forMs);
   const next = then === 'expire' ? 'the request expires' : 'the request is denied';
-  story.tell({ type: 'held', role, owner: backup.id, asked, dueAt, then, owed: [{ kind: 'page_backup', to: { person: backup.id, role }, channel: 'email', dueAt, next }] });
+  story.tell({
+    type: 'held',
+    role,
+    owner: backup.id,
+    asked,
+    dueAt,
+    then,
+    owed: [{ kind: 'page_backup', to: { person: backup.id, role }, channel: 'email', dueAt, next }],
+  });
 }
 
 function finishSilence(story: Story, context: Context, by: TimeoutEnd, why: string): void {
@@ -195,7 +214,12 @@ export function end(story: Story, context: Context, how: End): void {
   const silent = how.end !== undefined;
   const alternative = how.end === 'safe_alternative' ? plan.onTimeout.alternative : undefined;
   story.tell({
-    type: 'ended', outcome: how.outcome, why: how.why, end: how.end ?? null, deciders: how.deciders ?? [], conditions: {},
+    type: 'ended',
+    outcome: how.outcome,
+    why: how.why,
+    end: how.end ?? null,
+    deciders: how.deciders ?? [],
+    conditions: {},
     next: alternative ? { path: how.path, alternative } : { path: how.path },
     owed: owedAtEnd(story.state, context, how, silent),
   });

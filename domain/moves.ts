@@ -48,10 +48,26 @@ export type Command =
   | { readonly type: 'withdraw'; readonly by: string; readonly reason: string };
 
 export const REFUSALS = [
-  'unknown_command', 'bad_signature', 'command_expired', 'wrong_approval',
-  'already_decided', 'not_a_person', 'role_not_held', 'authority_exceeded', 'requester_may_not_decide', 'same_person',
-  'stale_packet', 'claimed_by_another', 'not_claimed', 'already_signed', 'not_taken_over', 'taken_over_by_another',
-  'reason_required', 'sign_in_too_old', 'approval_needs_takeover', 'not_open',
+  'unknown_command',
+  'bad_signature',
+  'command_expired',
+  'wrong_approval',
+  'already_decided',
+  'not_a_person',
+  'role_not_held',
+  'authority_exceeded',
+  'requester_may_not_decide',
+  'same_person',
+  'stale_packet',
+  'claimed_by_another',
+  'not_claimed',
+  'already_signed',
+  'not_taken_over',
+  'taken_over_by_another',
+  'reason_required',
+  'sign_in_too_old',
+  'approval_needs_takeover',
+  'not_open',
 ] as const;
 export type RefusalCode = (typeof REFUSALS)[number];
 

@@ -6,8 +6,16 @@ import type { Instant, JsonObject } from './json';
 import type { PolicyRef } from './plan';
 
 export const OUTCOMES = [
-  'allowed', 'blocked', 'approved', 'approved_with_conditions', 'denied', 'answered',
-  'resolved_by_person', 'handed_back', 'expired', 'withdrawn',
+  'allowed',
+  'blocked',
+  'approved',
+  'approved_with_conditions',
+  'denied',
+  'answered',
+  'resolved_by_person',
+  'handed_back',
+  'expired',
+  'withdrawn',
 ] as const;
 export type Outcome = (typeof OUTCOMES)[number];
 

@@ -12,7 +12,16 @@ import type { RequestInput } from './request';
 export interface Packet {
   /** One sentence that makes sense alone: what, how much, for how many, whether it can be undone. */
   readonly headline: string;
-  readonly action: { readonly type: string; readonly summary: string; readonly params: JsonObject; readonly system: string; readonly reversibility: string; readonly audience: { readonly reach: string; readonly count: number }; readonly data: readonly string[]; readonly artifacts: readonly { readonly name: string; readonly media_type: string; readonly sha256: string }[] };
+  readonly action: {
+    readonly type: string;
+    readonly summary: string;
+    readonly params: JsonObject;
+    readonly system: string;
+    readonly reversibility: string;
+    readonly audience: { readonly reach: string; readonly count: number };
+    readonly data: readonly string[];
+    readonly artifacts: readonly { readonly name: string; readonly media_type: string; readonly sha256: string }[];
+  };
   /** Why it crossed the line: each row's trigger in words with the values that met it. */
   readonly why: readonly string[];
   readonly provision: readonly string[];
@@ -56,7 +65,16 @@ export function buildPacket(request: RequestInput, plan: Plan, agent: string): P
   const { action } = request;
   return {
     headline: headlineOf(request, plan),
-    action: { type: action.type, summary: action.summary, params: action.params, system: action.system, reversibility: action.reversibility, audience: action.audience, data: action.data, artifacts: action.artifacts },
+    action: {
+      type: action.type,
+      summary: action.summary,
+      params: action.params,
+      system: action.system,
+      reversibility: action.reversibility,
+      audience: action.audience,
+      data: action.data,
+      artifacts: action.artifacts,
+    },
     why: plan.rows.map((row) => `${row.id}: ${row.why}`),
     provision: plan.rows.map((row) => row.provision).filter((text) => text !== ''),
     instruction: plan.instruction,

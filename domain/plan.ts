@@ -15,8 +15,16 @@ export type Tier = (typeof TIERS)[number];
 
 /** What the agent does while it waits, mildest first. */
 export const MEANWHILE = [
-  'retry_once', 'degrade', 'reduce_throughput', 'stop_noncritical', 'park_item',
-  'hold_send', 'freeze_decision', 'pause_job', 'block', 'deny_and_keep_logs',
+  'retry_once',
+  'degrade',
+  'reduce_throughput',
+  'stop_noncritical',
+  'park_item',
+  'hold_send',
+  'freeze_decision',
+  'pause_job',
+  'block',
+  'deny_and_keep_logs',
 ] as const;
 export type MeanwhileAction = (typeof MEANWHILE)[number];
 

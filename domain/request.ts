@@ -15,7 +15,10 @@ const name = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'use lower-case letters,
 
 export const ActionSchema = z
   .strictObject({
-    type: z.string().max(100).regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/, 'use dotted lower-case words, such as refund.issue'),
+    type: z
+      .string()
+      .max(100)
+      .regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/, 'use dotted lower-case words, such as refund.issue'),
     summary: sentence(300).describe('One plain sentence: what will happen'),
     params: jsonObject.describe('Typed by the policy; money is {minor, currency}'),
     system: sentence(100).describe('The system touched'),
@@ -56,9 +59,7 @@ export const RequestSchema = z
     facts: jsonObject.default({}).describe('What the agent claims; a fact that the policy computes or a provider gives is refused here'),
     run: sentence(200).describe('The run of the agent that pauses'),
     on_behalf_of: sentence(200).optional().describe('The person, if any, whose wish this is; may not decide on it'),
-    customer: z
-      .strictObject({ id: sentence(200), name: sentence(200).optional(), email: z.email().max(320).optional() })
-      .optional(),
+    customer: z.strictObject({ id: sentence(200), name: sentence(200).optional(), email: z.email().max(320).optional() }).optional(),
     case: sentence(200).optional().describe('The ticket or case it belongs to'),
     reason: sentence(2000).describe("The agent's justification"),
     evidence: z.array(EvidenceSchema).max(30).default([]),

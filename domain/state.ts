@@ -47,13 +47,26 @@ export interface ApprovalState {
   readonly packetDigest: string;
   readonly signOffs: readonly SignOffState[];
   readonly takeover: { readonly by: string; readonly role: string; readonly at: Instant; readonly dueAt: Instant } | null;
-  readonly hold: { readonly role: string; readonly owner: string; readonly asked: readonly Asked[]; readonly dueAt: Instant; readonly then: 'expire' | 'deny' } | null;
+  readonly hold: {
+    readonly role: string;
+    readonly owner: string;
+    readonly asked: readonly Asked[];
+    readonly dueAt: Instant;
+    readonly then: 'expire' | 'deny';
+  } | null;
   readonly owed: readonly OwedState[];
   readonly ended: Ended | null;
 }
 
 export const INITIAL: ApprovalState = {
-  seq: 0, state: 'routing', packetDigest: '', signOffs: [], takeover: null, hold: null, owed: [], ended: null,
+  seq: 0,
+  state: 'routing',
+  packetDigest: '',
+  signOffs: [],
+  takeover: null,
+  hold: null,
+  owed: [],
+  ended: null,
 };
 
 /** An event with its place on the record. */
@@ -90,24 +103,54 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
       return {
         ...state,
         packetDigest: event.packetDigest,
-        signOffs: event.signOffs.map((id) => ({ id, status: 'pending', level: -1, asked: [], owner: null, claimedBy: null, dueAt: null, reminders: [], given: [] })),
+        signOffs: event.signOffs.map((id) => ({
+          id,
+          status: 'pending',
+          level: -1,
+          asked: [],
+          owner: null,
+          claimedBy: null,
+          dueAt: null,
+          reminders: [],
+          given: [],
+        })),
       };
     case 'level_opened':
       return {
         ...state,
         state: 'waiting',
         signOffs: patchSignOff(state, event.signOff, {
-          status: 'open', level: event.level, asked: event.asked, owner: event.owner, claimedBy: null, dueAt: event.dueAt, reminders: event.reminders,
+          status: 'open',
+          level: event.level,
+          asked: event.asked,
+          owner: event.owner,
+          claimedBy: null,
+          dueAt: event.dueAt,
+          reminders: event.reminders,
         }),
       };
     case 'level_skipped':
-      return { ...state, signOffs: patchSignOff(state, event.signOff, { status: 'open', level: event.level, asked: [], owner: null, claimedBy: null, dueAt: null, reminders: [] }) };
+      return {
+        ...state,
+        signOffs: patchSignOff(state, event.signOff, {
+          status: 'open',
+          level: event.level,
+          asked: [],
+          owner: null,
+          claimedBy: null,
+          dueAt: null,
+          reminders: [],
+        }),
+      };
     case 'reminded':
       return { ...state, signOffs: patchSignOff(state, event.signOff, { reminders: (openSignOff(state)?.reminders ?? []).filter((r) => r > event.at) }) };
     case 'claimed':
       return { ...state, signOffs: patchOpen(state, { owner: event.by, claimedBy: event.by }) };
     case 'released':
-      return { ...state, signOffs: patchOpen(state, { owner: firstUnsigned(openSignOff(state)?.asked ?? [], openSignOff(state)?.given ?? []), claimedBy: null }) };
+      return {
+        ...state,
+        signOffs: patchOpen(state, { owner: firstUnsigned(openSignOff(state)?.asked ?? [], openSignOff(state)?.given ?? []), claimedBy: null }),
+      };
     case 'signed_off': {
       const signOff = state.signOffs.find((s) => s.id === event.signOff);
       const given = [...(signOff?.given ?? []), { person: event.by, role: event.role, at }];
@@ -133,7 +176,9 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
         state: event.outcome,
         ended: { seq, why: event.why, deciders: event.deciders, at, conditions: event.conditions, next: event.next },
         // A question nobody needs to answer any more is not asked again; one that failed for good stays visible as such.
-        owed: state.owed.map((o) => ((o.status === 'owed' || o.status === 'failed_for_now') && ['ask', 'remind', 'page_backup'].includes(o.owed.kind) ? { ...o, status: 'done' } : o)),
+        owed: state.owed.map((o) =>
+          (o.status === 'owed' || o.status === 'failed_for_now') && ['ask', 'remind', 'page_backup'].includes(o.owed.kind) ? { ...o, status: 'done' } : o,
+        ),
       };
     case 'attempted':
       return { ...state, owed: state.owed.map((o) => (o.id === event.owedId ? { ...o, attempts: event.attempt, status: event.status } : o)) };

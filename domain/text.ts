@@ -14,7 +14,8 @@ export const escapeHtml = (text: string): string => text.replace(/[&<>"']/g, (c)
  * marks and overrides, zero-width, tags, soft hyphen), line separators, fillers, variation selectors other than the two that
  * choose between text and emoji, private use, and halves of surrogate pairs.
  */
-const HIDDEN = /[^\P{Cc}\t\n]|\p{Cf}|\p{Co}|\p{Cs}|[\u2028\u2029\u034F\u115F\u1160\u17B4\u17B5\u180B-\u180D\u180F\u2800\u3164\uFE00-\uFE0D\uFFA0]|[\u{E0100}-\u{E01EF}]/gu;
+const HIDDEN =
+  /[^\P{Cc}\t\n]|\p{Cf}|\p{Co}|\p{Cs}|[\u2028\u2029\u034F\u115F\u1160\u17B4\u17B5\u180B-\u180D\u180F\u2800\u3164\uFE00-\uFE0D\uFFA0]|[\u{E0100}-\u{E01EF}]/gu;
 
 /** The text with every hidden character shown as `⟨U+202E⟩`. Line ends become `\n`; what was visible stays as it was. */
 export function visible(text: string): string {

@@ -51,7 +51,13 @@ export function isTokenClaims(payload: unknown): payload is TokenClaims {
     [payload['iat'], payload['exp'], payload['entry']].every(isCount) &&
     OUTCOMES.some((known) => known === outcome) &&
     isObject(payload['conditions']) &&
-    isObject(policy) && isText(policy['name']) && isText(policy['version']) && isText(policy['hash']) && Array.isArray(policy['rows']) && policy['rows'].every(isText) &&
-    Array.isArray(deciders) && deciders.every(isDecider)
+    isObject(policy) &&
+    isText(policy['name']) &&
+    isText(policy['version']) &&
+    isText(policy['hash']) &&
+    Array.isArray(policy['rows']) &&
+    policy['rows'].every(isText) &&
+    Array.isArray(deciders) &&
+    deciders.every(isDecider)
   );
 }

@@ -27,7 +27,13 @@ export interface ApprovalView {
   readonly now: Instant;
   /** The next instant at which to knock, and what it is, for the timer's summary. */
   readonly wake: { readonly at: Instant; readonly label: string } | null;
-  readonly attributes: { readonly state: string; readonly level: string; readonly lanes: readonly string[]; readonly owners: readonly string[]; readonly due: Instant | null };
+  readonly attributes: {
+    readonly state: string;
+    readonly level: string;
+    readonly lanes: readonly string[];
+    readonly owners: readonly string[];
+    readonly due: Instant | null;
+  };
   /** Markdown for the Temporal UI: who is asked, until when, what next. */
   readonly details: string;
   readonly todo: readonly Todo[];
@@ -49,7 +55,7 @@ export function viewOf(state: ApprovalState, plan: Plan, directory: Directory, n
   const ended = hasEnded(state);
   const owner = state.takeover?.by ?? open?.owner ?? state.hold?.owner ?? null;
   const due = state.takeover?.dueAt ?? state.hold?.dueAt ?? open?.dueAt ?? null;
-  const levelName = ended ? '' : state.hold ? `held for ${state.hold.role}` : state.takeover ? `taken over` : level?.name ?? '';
+  const levelName = ended ? '' : state.hold ? `held for ${state.hold.role}` : state.takeover ? `taken over` : (level?.name ?? '');
   const at = nextInstant(state);
   const next = state.takeover || state.hold || !signOff || !open ? '' : whatIsNext(plan, signOff, open.level);
   const whoAndWhen = !owner ? '' : `${levelName} (${name(owner)}) until ${minute(due)}${next ? `, then ${next}` : ''}`;
@@ -57,7 +63,11 @@ export function viewOf(state: ApprovalState, plan: Plan, directory: Directory, n
   const details = ended
     ? `**${state.state}**: ${state.ended?.why ?? ''}`
     : owner
-      ? [`**${state.state}** ${signOff && plan.signOffs.length > 1 ? `(sign-off ${signOff.id} of ${plan.signOffs.length}) ` : ''}on **${name(owner)}** (${levelName})`, `- until ${minute(due)}`, ...(next ? [`- then ${next}`] : [])].join('\n')
+      ? [
+          `**${state.state}** ${signOff && plan.signOffs.length > 1 ? `(sign-off ${signOff.id} of ${plan.signOffs.length}) ` : ''}on **${name(owner)}** (${levelName})`,
+          `- until ${minute(due)}`,
+          ...(next ? [`- then ${next}`] : []),
+        ].join('\n')
       : `**${state.state}**`;
   return {
     seq: state.seq,
@@ -66,17 +76,27 @@ export function viewOf(state: ApprovalState, plan: Plan, directory: Directory, n
     wake: at ? { at, label } : null,
     attributes: { state: state.state, level: levelName, lanes: [signOff?.lane ?? plan.lane], owners: !ended && owner ? [owner] : [], due: ended ? null : due },
     details,
-    todo: state.owed.filter((o) => o.status === 'owed' || o.status === 'failed_for_now').map(({ id, owed }): Todo => {
-      switch (owed.kind) {
-        case 'ask': case 'remind': case 'page_backup': case 'tell_asked':
-          return { id, kind: owed.kind, summary: `${VERB[owed.kind]} ${name(owed.to.person)} (${owed.to.role}) by ${owed.channel}` };
-        case 'tell_requester': return { id, kind: owed.kind, summary: 'Tell the requester' };
-        case 'tell_customer': return { id, kind: owed.kind, summary: 'Tell the customer' };
-        case 'open_ticket': return { id, kind: owed.kind, summary: `Open a ticket in ${owed.queue}` };
-        case 'callback': return { id, kind: owed.kind, summary: 'Resume the agent by signed callback' };
-        case 'signal_workflow': return { id, kind: owed.kind, summary: 'Resume the agent workflow', workflowId: owed.workflowId };
-      }
-    }),
+    todo: state.owed
+      .filter((o) => o.status === 'owed' || o.status === 'failed_for_now')
+      .map(({ id, owed }): Todo => {
+        switch (owed.kind) {
+          case 'ask':
+          case 'remind':
+          case 'page_backup':
+          case 'tell_asked':
+            return { id, kind: owed.kind, summary: `${VERB[owed.kind]} ${name(owed.to.person)} (${owed.to.role}) by ${owed.channel}` };
+          case 'tell_requester':
+            return { id, kind: owed.kind, summary: 'Tell the requester' };
+          case 'tell_customer':
+            return { id, kind: owed.kind, summary: 'Tell the customer' };
+          case 'open_ticket':
+            return { id, kind: owed.kind, summary: `Open a ticket in ${owed.queue}` };
+          case 'callback':
+            return { id, kind: owed.kind, summary: 'Resume the agent by signed callback' };
+          case 'signal_workflow':
+            return { id, kind: owed.kind, summary: 'Resume the agent workflow', workflowId: owed.workflowId };
+        }
+      }),
     result,
   };
 }

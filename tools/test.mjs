@@ -1,5 +1,5 @@
 /**
- * `npm test`: installs what is missing, then types, lint, import rules and tests, the cheapest first.
+ * `npm test`: installs what is missing, then types, format, lint, import rules and tests, the cheapest first.
  * Arguments go to Jest: `npm test -- --selectProjects unit`. All steps run even if one fails, and the exit code says whether all passed.
  */
 import { existsSync } from 'node:fs';
@@ -19,6 +19,7 @@ const steps = [
   ['engines', () => runTs('workers/engine/prepare.ts', [], { env })],
   ['browser', () => browser()],
   ['types', () => node(bin('typescript', 'bin/tsc'), ['-p', '.', '--noEmit'])],
+  ['format', () => node(bin('prettier', 'bin/prettier.cjs'), ['--check', '--log-level', 'warn', '.'])],
   ['lint', () => node(bin('eslint', 'bin/eslint.js'), ['.', '--max-warnings', '0'])],
   ['import rules', () => node(bin('dependency-cruiser', 'bin/dependency-cruise.mjs'), ['--config', '.dependency-cruiser.cjs', ...folders()])],
   ['tests', () => node(bin('jest', 'bin/jest.js'), args)],

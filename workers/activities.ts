@@ -26,7 +26,10 @@ export function createActivities(core: Core, options: WorkerOptions): { readonly
   const email = createEmail({ transportUrl: options.smtpUrl, from: options.mailFrom, publicUrl: deps.publicUrl });
   const egress = createEgress({ allowLoopback: deps.allowLoopback });
   const attempt = createAttempt({
-    ...deps, active, email, callback: createCallback({ egress }),
+    ...deps,
+    active,
+    email,
+    callback: createCallback({ egress }),
     signalOutcome: (workflowId, result) => signalOutcome(options.client, workflowId, result),
   });
   const grace = options.reconcileGraceMs === undefined ? {} : { graceMs: options.reconcileGraceMs };

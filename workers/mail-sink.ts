@@ -57,7 +57,9 @@ export async function startMailSink(options: MailSinkOptions = {}): Promise<Mail
   let files = 0;
   if (options.dir !== undefined) {
     mkdirSync(options.dir, { recursive: true });
-    for (const file of readdirSync(options.dir).filter((name) => name.endsWith('.eml')).sort()) {
+    for (const file of readdirSync(options.dir)
+      .filter((name) => name.endsWith('.eml'))
+      .sort()) {
       kept.push(await parse(kept.length + 1, readFileSync(join(options.dir, file))));
       files = Math.max(files, Number.parseInt(file, 10) || 0);
     }
@@ -75,7 +77,12 @@ export async function startMailSink(options: MailSinkOptions = {}): Promise<Mail
   }
 
   const smtp = new SMTPServer({
-    banner: 'Countersign development mailbox', authOptional: true, disabledCommands: ['AUTH', 'STARTTLS'], disableReverseLookup: true, size: SIZE_MAX, closeTimeout: 1_000,
+    banner: 'Countersign development mailbox',
+    authOptional: true,
+    disabledCommands: ['AUTH', 'STARTTLS'],
+    disableReverseLookup: true,
+    size: SIZE_MAX,
+    closeTimeout: 1_000,
     onRcptTo({ address }, _session, callback) {
       const code = options.refuse?.(address) ?? null;
       callback(code === null ? null : Object.assign(new Error('refused here on purpose'), { responseCode: code }));
@@ -85,16 +92,30 @@ export async function startMailSink(options: MailSinkOptions = {}): Promise<Mail
       stream.on('data', (part: Buffer) => parts.push(part));
       stream.on('end', () => {
         if (stream.sizeExceeded) return callback(Object.assign(new Error('too large'), { responseCode: 552 }));
-        keep(Buffer.concat(parts)).then(() => callback(), (error: unknown) => callback(error instanceof Error ? error : new Error(String(error))));
+        keep(Buffer.concat(parts)).then(
+          () => callback(),
+          (error: unknown) => callback(error instanceof Error ? error : new Error(String(error))),
+        );
       });
     },
   });
-  const smtpPort = await listening((done) => smtp.listen(options.port ?? 0, HOST, done), (failed) => smtp.on('error', failed), () => smtp.server.address());
+  const smtpPort = await listening(
+    (done) => smtp.listen(options.port ?? 0, HOST, done),
+    (failed) => smtp.on('error', failed),
+    () => smtp.server.address(),
+  );
   // A client that goes away in the middle of a mail is its own affair.
   smtp.removeAllListeners('error').on('error', () => undefined);
 
   const web = options.httpPort === undefined || options.httpPort === null ? null : page(kept);
-  const webPort = web === null ? null : await listening((done) => web.listen(options.httpPort ?? 0, HOST, done), (failed) => web.once('error', failed), () => web.address());
+  const webPort =
+    web === null
+      ? null
+      : await listening(
+          (done) => web.listen(options.httpPort ?? 0, HOST, done),
+          (failed) => web.once('error', failed),
+          () => web.address(),
+        );
 
   return {
     smtpUrl: `smtp://${HOST}:${smtpPort}`,
@@ -106,7 +127,14 @@ export async function startMailSink(options: MailSinkOptions = {}): Promise<Mail
         if (here) return resolve(here);
         const timer = setTimeout(() => {
           waiting.delete(tell);
-          reject(new Error(`No such mail came within ${timeoutMs} ms; ${kept.length} came in all: ${kept.slice(-5).map(({ to, subject }) => `${to.join(' ')} "${subject}"`).join(', ')}`));
+          reject(
+            new Error(
+              `No such mail came within ${timeoutMs} ms; ${kept.length} came in all: ${kept
+                .slice(-5)
+                .map(({ to, subject }) => `${to.join(' ')} "${subject}"`)
+                .join(', ')}`,
+            ),
+          );
         }, timeoutMs);
         const tell = (mail: Mail): void => {
           if (!predicate(mail)) return;
@@ -123,7 +151,11 @@ export async function startMailSink(options: MailSinkOptions = {}): Promise<Mail
   };
 }
 
-async function listening(listen: (done: () => void) => void, onError: (failed: (error: Error) => void) => void, address: () => AddressInfo | string | null): Promise<number> {
+async function listening(
+  listen: (done: () => void) => void,
+  onError: (failed: (error: Error) => void) => void,
+  address: () => AddressInfo | string | null,
+): Promise<number> {
   await new Promise<void>((resolve, reject) => {
     onError(reject);
     listen(resolve);
@@ -135,12 +167,21 @@ async function parse(number: number, raw: Buffer): Promise<Mail> {
   const email = await PostalMime.parse(raw);
   const to = (email.to ?? []).flatMap((entry) => ('address' in entry && entry.address ? [entry.address] : []));
   return {
-    number, to, from: email.from && 'address' in email.from ? email.from.address ?? '' : '', subject: email.subject ?? '', text: email.text ?? '', html: email.html ?? '',
-    messageId: email.messageId ?? '', inReplyTo: email.inReplyTo ?? '', references: email.references ?? '', raw: raw.toString('utf8'),
+    number,
+    to,
+    from: email.from && 'address' in email.from ? (email.from.address ?? '') : '',
+    subject: email.subject ?? '',
+    text: email.text ?? '',
+    html: email.html ?? '',
+    messageId: email.messageId ?? '',
+    inReplyTo: email.inReplyTo ?? '',
+    references: email.references ?? '',
+    raw: raw.toString('utf8'),
   };
 }
 
-const STYLE = 'body{font:15px/1.45 system-ui,sans-serif;max-width:60em;margin:1em auto;padding:0 1em;color-scheme:light dark}pre{white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #888;padding:1em}td{padding:.2em 1em .2em 0;vertical-align:top}';
+const STYLE =
+  'body{font:15px/1.45 system-ui,sans-serif;max-width:60em;margin:1em auto;padding:0 1em;color-scheme:light dark}pre{white-space:pre-wrap;overflow-wrap:anywhere;border:1px solid #888;padding:1em}td{padding:.2em 1em .2em 0;vertical-align:top}';
 const CSP = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(STYLE).digest('base64')}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 /** A mail's own HTML may style itself and hold links; it may load, run and send nothing. */
 const MAIL_CSP = "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -149,10 +190,23 @@ const MAIL_CSP = "sandbox allow-popups; default-src 'none'; style-src 'unsafe-in
 function page(kept: readonly Mail[]): Server {
   return createServer((request, response) => {
     const send = (status: number, type: string, csp: string, body: string): void => {
-      response.writeHead(status, { 'content-type': `${type}; charset=utf-8`, 'content-security-policy': csp, 'x-content-type-options': 'nosniff', 'referrer-policy': 'no-referrer', 'cache-control': 'no-store' }).end(body);
+      response
+        .writeHead(status, {
+          'content-type': `${type}; charset=utf-8`,
+          'content-security-policy': csp,
+          'x-content-type-options': 'nosniff',
+          'referrer-policy': 'no-referrer',
+          'cache-control': 'no-store',
+        })
+        .end(body);
     };
     const html = (status: number, title: string, body: string): void =>
-      send(status, 'text/html', CSP, `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body>${body}</body></html>`);
+      send(
+        status,
+        'text/html',
+        CSP,
+        `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(title)}</title><style>${STYLE}</style></head><body>${body}</body></html>`,
+      );
     if (request.method !== 'GET') return html(405, 'Read only', '<h1>This mailbox is read only</h1>');
     const path = new URL(request.url ?? '/', 'http://localhost').pathname;
     if (path === '/') return html(200, 'Development mailbox', list(kept));
@@ -168,7 +222,12 @@ function page(kept: readonly Mail[]): Server {
 const safe = (text: string): string => escapeHtml(oneLine(text));
 
 function list(kept: readonly Mail[]): string {
-  const rows = [...kept].reverse().map(({ number, to, subject }) => `<tr><td>${number}</td><td>${safe(to.join(', '))}</td><td><a href="/mails/${number}">${safe(subject) || '(no subject)'}</a></td></tr>`);
+  const rows = [...kept]
+    .reverse()
+    .map(
+      ({ number, to, subject }) =>
+        `<tr><td>${number}</td><td>${safe(to.join(', '))}</td><td><a href="/mails/${number}">${safe(subject) || '(no subject)'}</a></td></tr>`,
+    );
   return `<h1>Development mailbox</h1><p>${kept.length === 0 ? 'No mail yet.' : `${kept.length} mails, newest first. None left this machine.`}</p><table>${rows.join('')}</table>`;
 }
 
@@ -179,14 +238,21 @@ function show({ number, from, to, subject, text }: Mail): string {
 
 if (require.main === module) {
   const { MAIL_SINK_PORT, MAIL_SINK_HTTP_PORT, MAIL_SINK_DIR } = process.env;
-  startMailSink({ port: Number(MAIL_SINK_PORT ?? 8725), httpPort: Number(MAIL_SINK_HTTP_PORT ?? 8726), ...(MAIL_SINK_DIR === undefined ? {} : { dir: MAIL_SINK_DIR }) }).then(
+  startMailSink({
+    port: Number(MAIL_SINK_PORT ?? 8725),
+    httpPort: Number(MAIL_SINK_HTTP_PORT ?? 8726),
+    ...(MAIL_SINK_DIR === undefined ? {} : { dir: MAIL_SINK_DIR }),
+  }).then(
     (sink) => {
       process.stdout.write(`${JSON.stringify({ smtpUrl: sink.smtpUrl, webUrl: sink.webUrl })}\n`);
       const stop = (): void => void sink.stop().then(() => process.exit(0));
       process.once('SIGTERM', stop).once('SIGINT', stop);
     },
     (error: unknown) => {
-      const why = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE' ? 'its port is in use; set MAIL_SINK_PORT and MAIL_SINK_HTTP_PORT to free ports' : String(error);
+      const why =
+        error instanceof Error && 'code' in error && error.code === 'EADDRINUSE'
+          ? 'its port is in use; set MAIL_SINK_PORT and MAIL_SINK_HTTP_PORT to free ports'
+          : String(error);
       process.stderr.write(`The development mailbox cannot start: ${why}.\n`);
       process.exitCode = 1;
     },

@@ -28,7 +28,13 @@ async function main(): Promise<void> {
   const keys = keysFromJson(parseStrict(readFileSync(config.keysFile, 'utf8')));
   const db = openDatabase(config.databaseUrl, { name: 'countersign-worker' });
   const core = createCore({
-    db, keys, log, clock: clockOf(config), publicUrl: config.publicUrl, development: config.development, allowLoopback: config.allowLoopback,
+    db,
+    keys,
+    log,
+    clock: clockOf(config),
+    publicUrl: config.publicUrl,
+    development: config.development,
+    allowLoopback: config.allowLoopback,
   });
   const connection = await Connection.connect(remote);
   const native = await NativeConnection.connect(remote);
@@ -51,7 +57,13 @@ async function main(): Promise<void> {
 
 /** Temporal's own words, in the same structured log. */
 function temporalLogger(log: Logger): DefaultLogger {
-  const levels: Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'> = { TRACE: 'trace', DEBUG: 'debug', INFO: 'debug', WARN: 'warn', ERROR: 'error' };
+  const levels: Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'> = {
+    TRACE: 'trace',
+    DEBUG: 'debug',
+    INFO: 'debug',
+    WARN: 'warn',
+    ERROR: 'error',
+  };
   return new DefaultLogger('INFO', ({ level, message, meta }) => log[levels[level]]({ ...meta }, message));
 }
 

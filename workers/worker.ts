@@ -21,7 +21,10 @@ export interface CreateWorker {
 
 export async function createWorker({ connection, namespace, taskQueue, activities, bundle }: CreateWorker): Promise<Worker> {
   return await Worker.create({
-    connection, namespace, taskQueue, activities,
+    connection,
+    namespace,
+    taskQueue,
+    activities,
     dataConverter: { payloadConverterPath: PAYLOAD_CONVERTER },
     ...(bundle ? { workflowBundle: bundle } : { workflowsPath: require.resolve('../workflows') }),
     maxCachedWorkflows: 500,

@@ -9,17 +9,52 @@
  * the histories in test/replay/histories must keep replaying.
  */
 import {
-  CancellationScope, ChildWorkflowCancellationType, ParentClosePolicy, TemporalFailure, WorkflowIdReusePolicy, allHandlersFinished, condition,
-  continueAsNew, defineQuery, defineSignal, defineUpdate, isCancellation, log, proxyActivities, proxyLocalActivities, setCurrentDetails,
-  setHandler, sleep, startChild, upsertSearchAttributes, workflowInfo,
+  CancellationScope,
+  ChildWorkflowCancellationType,
+  ParentClosePolicy,
+  TemporalFailure,
+  WorkflowIdReusePolicy,
+  allHandlersFinished,
+  condition,
+  continueAsNew,
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  isCancellation,
+  log,
+  proxyActivities,
+  proxyLocalActivities,
+  setCurrentDetails,
+  setHandler,
+  sleep,
+  startChild,
+  upsertSearchAttributes,
+  workflowInfo,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError, defineSearchAttributeKey } from '@temporalio/common';
 import { ms, type Instant } from '../domain/json';
 import type { Todo } from '../domain/view';
 import {
-  COMMAND_ID, COMMAND_SIGNAL, COMMAND_UPDATE, DELIVERY_WORKFLOW, EFFECTS, NUDGE_SIGNAL, VIEW_QUERY, WITHDRAW_SIGNAL, deliveryWorkflowId,
-  type ApprovalActivities, type ApprovalInput, type ApprovalResult, type ApprovalView, type AttemptResult, type CommandAnswer, type CommandMessage,
-  type CommitCommand, type CommitResult, type DeliveryInput, type WithdrawMessage,
+  COMMAND_ID,
+  COMMAND_SIGNAL,
+  COMMAND_UPDATE,
+  DELIVERY_WORKFLOW,
+  EFFECTS,
+  NUDGE_SIGNAL,
+  VIEW_QUERY,
+  WITHDRAW_SIGNAL,
+  deliveryWorkflowId,
+  type ApprovalActivities,
+  type ApprovalInput,
+  type ApprovalResult,
+  type ApprovalView,
+  type AttemptResult,
+  type CommandAnswer,
+  type CommandMessage,
+  type CommitCommand,
+  type CommitResult,
+  type DeliveryInput,
+  type WithdrawMessage,
 } from './protocol';
 
 /** A commit is a few milliseconds of SQL; where that fails, the regular activity below waits for the store to come back. */
@@ -135,7 +170,10 @@ const isActivitys = (error: unknown): boolean => error instanceof TemporalFailur
 class Alarm {
   private at: Instant | null = null;
   private scope: CancellationScope | null = null;
-  constructor(private readonly timeScale: number, private readonly ring: () => void) {}
+  constructor(
+    private readonly timeScale: number,
+    private readonly ring: () => void,
+  ) {}
 
   set(wake: ApprovalView['wake'], now: Instant): void {
     if ((wake?.at ?? null) === this.at) return;
@@ -199,8 +237,11 @@ class Effects {
     const input: DeliveryInput = { tenant, approvalId, owedId: todo.id, kind: todo.kind, summary: todo.summary, timeScale, firstInMs: first.retryInMs };
     try {
       await startChild(DELIVERY_WORKFLOW, {
-        args: [input], workflowId: deliveryWorkflowId(tenant, approvalId, todo.id), staticSummary: todo.summary,
-        parentClosePolicy: ParentClosePolicy.ABANDON, cancellationType: ChildWorkflowCancellationType.ABANDON,
+        args: [input],
+        workflowId: deliveryWorkflowId(tenant, approvalId, todo.id),
+        staticSummary: todo.summary,
+        parentClosePolicy: ParentClosePolicy.ABANDON,
+        cancellationType: ChildWorkflowCancellationType.ABANDON,
         workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
       });
     } catch (error) {
@@ -251,5 +292,10 @@ function checkShape(message: CommandMessage): void {
 /** A text from an unsigned message: kept short, never trusted, and without what the record cannot keep (half a pair, U+0000). */
 function text(message: unknown, field: string): string {
   const value = typeof message === 'object' && message !== null ? (message as Record<string, unknown>)[field] : undefined;
-  return typeof value === 'string' && value.trim() !== '' ? value.slice(0, 500).replaceAll('\0', '\ufffd').replace(/\p{Cs}/gu, '\ufffd') : 'not stated';
+  return typeof value === 'string' && value.trim() !== ''
+    ? value
+        .slice(0, 500)
+        .replaceAll('\0', '\ufffd')
+        .replace(/\p{Cs}/gu, '\ufffd')
+    : 'not stated';
 }

@@ -117,8 +117,15 @@ export interface DeliveryInput {
 
 /** The activity of each debt, named so that an operator reads in the history what was done. */
 export const EFFECTS = {
-  ask: 'ask', remind: 'remind', page_backup: 'pageBackup', tell_asked: 'tellAsked', tell_requester: 'tellRequester', tell_customer: 'tellCustomer',
-  open_ticket: 'openTicket', callback: 'resumeAgent', signal_workflow: 'signalAgent',
+  ask: 'ask',
+  remind: 'remind',
+  page_backup: 'pageBackup',
+  tell_asked: 'tellAsked',
+  tell_requester: 'tellRequester',
+  tell_customer: 'tellCustomer',
+  open_ticket: 'openTicket',
+  callback: 'resumeAgent',
+  signal_workflow: 'signalAgent',
 } as const satisfies Record<OwedKind, string>;
 
 /** One attempt each, recorded. */

@@ -10,6 +10,8 @@ const { reconcile: sweep } = proxyActivities<ApprovalActivities>({ startToCloseT
 
 export async function reconcile(): Promise<ReconcileReport> {
   const report = await sweep({ workflowTime: Date.now() });
-  setCurrentDetails(`started ${report.started}, restarted ${report.restarted}, nudged ${report.nudged}, failed ${report.failed}, overdue ${report.overdue.length}`);
+  setCurrentDetails(
+    `started ${report.started}, restarted ${report.restarted}, nudged ${report.nudged}, failed ${report.failed}, overdue ${report.overdue.length}`,
+  );
   return report;
 }

@@ -8,13 +8,32 @@
  * Must not import zod, Node built-ins or the client.
  */
 import {
-  CancellationScope, ChildWorkflowCancellationType, ParentClosePolicy, WorkflowIdReusePolicy, condition, defineSignal, getExternalWorkflowHandle, isCancellation,
-  proxyActivities, setHandler, startChild, workflowInfo, type ChildWorkflowHandle,
+  CancellationScope,
+  ChildWorkflowCancellationType,
+  ParentClosePolicy,
+  WorkflowIdReusePolicy,
+  condition,
+  defineSignal,
+  getExternalWorkflowHandle,
+  isCancellation,
+  proxyActivities,
+  setHandler,
+  startChild,
+  workflowInfo,
+  type ChildWorkflowHandle,
 } from '@temporalio/workflow';
 import { WorkflowExecutionAlreadyStartedError, defineSearchAttributeKey } from '@temporalio/common';
 import type { RequestDraft } from '../domain/request';
 import {
-  APPROVAL_WORKFLOW, OUTCOME_SIGNAL, TASK_QUEUE, WITHDRAW_SIGNAL, approvalWorkflowId, type AgentActivities, type ApprovalInput, type ApprovalResult, type SubmittedRequest,
+  APPROVAL_WORKFLOW,
+  OUTCOME_SIGNAL,
+  TASK_QUEUE,
+  WITHDRAW_SIGNAL,
+  approvalWorkflowId,
+  type AgentActivities,
+  type ApprovalInput,
+  type ApprovalResult,
+  type SubmittedRequest,
 } from './protocol';
 
 export const outcomeSignal = defineSignal<[ApprovalResult]>(OUTCOME_SIGNAL);
@@ -54,7 +73,10 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
         const { approvalId } = submitted;
         const child = await startApproval(submitted, options.taskQueue ?? TASK_QUEUE);
         // The child's result is lost when this workflow continues as new, and when the child was terminated: the knock is not.
-        child?.result().then(() => knocks.add(approvalId), () => undefined);
+        child?.result().then(
+          () => knocks.add(approvalId),
+          () => undefined,
+        );
         if (!child) knocks.add(approvalId);
         const ended = async (): Promise<ApprovalResult | null> => {
           knocks.delete(approvalId);
@@ -91,9 +113,17 @@ async function startApproval(submitted: SubmittedRequest, taskQueue: string): Pr
   const input: ApprovalInput = { tenant, approvalId, timeScale };
   try {
     return await startChild<ApprovalWorkflow>(APPROVAL_WORKFLOW, {
-      args: [input], workflowId: approvalWorkflowId(tenant, approvalId), taskQueue, staticSummary: headline, workflowTaskTimeout: '5s',
-      typedSearchAttributes: [{ key: STATE, value: 'routing' }, { key: TENANT, value: tenant }],
-      parentClosePolicy: ParentClosePolicy.ABANDON, cancellationType: ChildWorkflowCancellationType.ABANDON,
+      args: [input],
+      workflowId: approvalWorkflowId(tenant, approvalId),
+      taskQueue,
+      staticSummary: headline,
+      workflowTaskTimeout: '5s',
+      typedSearchAttributes: [
+        { key: STATE, value: 'routing' },
+        { key: TENANT, value: tenant },
+      ],
+      parentClosePolicy: ParentClosePolicy.ABANDON,
+      cancellationType: ChildWorkflowCancellationType.ABANDON,
       workflowIdReusePolicy: WorkflowIdReusePolicy.REJECT_DUPLICATE,
     });
   } catch (error) {

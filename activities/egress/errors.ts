@@ -3,8 +3,17 @@
  * Imports nothing.
  */
 export type EgressCode =
-  | 'url_invalid' | 'scheme_refused' | 'host_refused' | 'port_refused' | 'address_refused'
-  | 'dns_failed' | 'connection_failed' | 'tls_failed' | 'timeout' | 'redirect_refused' | 'response_invalid';
+  | 'url_invalid'
+  | 'scheme_refused'
+  | 'host_refused'
+  | 'port_refused'
+  | 'address_refused'
+  | 'dns_failed'
+  | 'connection_failed'
+  | 'tls_failed'
+  | 'timeout'
+  | 'redirect_refused'
+  | 'response_invalid';
 
 /** The address itself is refused: no connection is made, whoever asks. */
 export interface EgressRefusal {

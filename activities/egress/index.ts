@@ -58,7 +58,8 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 const systemLookup: Lookup = async (hostname) => (await dnsLookup(hostname, { all: true, verbatim: true })).map(({ address }) => address);
 
-const refuse = (code: EgressRefusal['code'], message: string, cause?: unknown): EgressError => new EgressError({ code, message }, cause === undefined ? {} : { cause });
+const refuse = (code: EgressRefusal['code'], message: string, cause?: unknown): EgressError =>
+  new EgressError({ code, message }, cause === undefined ? {} : { cause });
 
 export function createEgress(options: EgressOptions): Egress {
   const rules: UrlRules = { allowLoopback: options.allowLoopback, ...(options.ports ? { ports: options.ports } : {}) };
@@ -86,7 +87,10 @@ export function createEgress(options: EgressOptions): Egress {
 
   // The connector sees what undici is about to connect to, so nothing between the check and the socket can change it.
   const checkedConnect: Connect = (wanted, callback) => {
-    const parsed = parseTarget(`${wanted.protocol}//${wanted.hostname.includes(':') ? `[${wanted.hostname}]` : wanted.hostname}${wanted.port ? `:${wanted.port}` : ''}/`, rules);
+    const parsed = parseTarget(
+      `${wanted.protocol}//${wanted.hostname.includes(':') ? `[${wanted.hostname}]` : wanted.hostname}${wanted.port ? `:${wanted.port}` : ''}/`,
+      rules,
+    );
     if ('refusal' in parsed) return callback(new EgressError(parsed.refusal), null);
     const { target } = parsed;
     addressesOf(target).then(
@@ -114,7 +118,10 @@ export function createEgress(options: EgressOptions): Egress {
         const status = response.statusCode;
         const bodyBytes = await count(response.body, bodyCap);
         if (status >= 300 && status < 400) {
-          throw new EgressError({ code: 'redirect_refused', message: `The callback host answered ${status}: redirects are not followed; register the final address.` }, { status, latencyMs: latency() });
+          throw new EgressError(
+            { code: 'redirect_refused', message: `The callback host answered ${status}: redirects are not followed; register the final address.` },
+            { status, latencyMs: latency() },
+          );
         }
         const retryAfter = response.headers['retry-after'];
         return { status, latencyMs: latency(), bodyBytes, retryAfter: typeof retryAfter === 'string' ? retryAfter.slice(0, 100) : null };
@@ -161,12 +168,18 @@ async function within<T>(limitMs: number, promise: Promise<T>): Promise<T> {
 }
 
 function asEgressError(cause: unknown, latencyMs = 0): EgressError {
-  if (cause instanceof EgressError) return cause.latencyMs === 0 && latencyMs > 0 ? new EgressError(cause, { cause: cause.cause, latencyMs, ...(cause.status === null ? {} : { status: cause.status }) }) : cause;
+  if (cause instanceof EgressError)
+    return cause.latencyMs === 0 && latencyMs > 0
+      ? new EgressError(cause, { cause: cause.cause, latencyMs, ...(cause.status === null ? {} : { status: cause.status }) })
+      : cause;
   const error = (code: EgressRefusal['code'], message: string): EgressError => new EgressError({ code, message }, { cause, latencyMs });
   const { name, code } = labels(cause);
-  if (name === 'TimeoutError' || name === 'AbortError' || /^UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT$|^ETIMEDOUT$/.test(code)) return error('timeout', 'The callback host did not answer in time.');
-  if (name === 'HTTPParserError' || /^HPE_|^UND_ERR_HEADERS_OVERFLOW$/.test(code)) return error('response_invalid', 'The callback host answered with something that is not HTTP.');
-  if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO)/.test(code)) return error('tls_failed', "The callback host's certificate or TLS handshake was not accepted.");
+  if (name === 'TimeoutError' || name === 'AbortError' || /^UND_ERR_(CONNECT|HEADERS|BODY)_TIMEOUT$|^ETIMEDOUT$/.test(code))
+    return error('timeout', 'The callback host did not answer in time.');
+  if (name === 'HTTPParserError' || /^HPE_|^UND_ERR_HEADERS_OVERFLOW$/.test(code))
+    return error('response_invalid', 'The callback host answered with something that is not HTTP.');
+  if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_|SELF_SIGNED|UNABLE_TO|HOSTNAME_MISMATCH|EPROTO)/.test(code))
+    return error('tls_failed', "The callback host's certificate or TLS handshake was not accepted.");
   return error('connection_failed', 'The connection to the callback host failed.');
 }
 

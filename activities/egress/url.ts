@@ -33,7 +33,11 @@ const refusal = (code: EgressCode, message: string): { readonly refusal: EgressR
 /** The target a URL names, or why it is refused. */
 export function parseTarget(raw: string, rules: UrlRules): { readonly target: Target } | { readonly refusal: EgressRefusal } {
   // WHATWG parsing forgives what another parser reads differently: whitespace, backslashes, missing slashes, non-ASCII. Refused instead.
-  if (!/^[\x21-\x7e]{1,2000}$/.test(raw) || raw.includes('\\')) return refusal('url_invalid', 'The callback URL must be 1 to 2000 printable ASCII characters without spaces or backslashes; write an international name in punycode.');
+  if (!/^[\x21-\x7e]{1,2000}$/.test(raw) || raw.includes('\\'))
+    return refusal(
+      'url_invalid',
+      'The callback URL must be 1 to 2000 printable ASCII characters without spaces or backslashes; write an international name in punycode.',
+    );
   const parts = /^([a-z][a-z0-9+.-]*):\/\/([^/?#]*)/i.exec(raw);
   const url = parts && URL.canParse(raw) ? new URL(raw) : null;
   if (!parts || !url) return refusal('url_invalid', 'The callback URL cannot be read; write it as https://host/path.');
@@ -52,13 +56,17 @@ export function parseTarget(raw: string, rules: UrlRules): { readonly target: Ta
   const target: Target = { url, hostname, literal, loopback };
   if (loopback) return { target };
   if (url.protocol !== 'https:') return refusal('scheme_refused', 'The callback URL must begin with https://; http is only for loopback in development.');
-  if (literal === null && (!HOSTNAME.test(hostname) || !hostname.includes('.') || /^\d+$/.test(hostname.slice(hostname.lastIndexOf('.') + 1)) || INSIDE.test(hostname))) {
+  if (
+    literal === null &&
+    (!HOSTNAME.test(hostname) || !hostname.includes('.') || /^\d+$/.test(hostname.slice(hostname.lastIndexOf('.') + 1)) || INSIDE.test(hostname))
+  ) {
     return refusal('host_refused', 'The callback host must be a public name with a domain, such as agents.example.com.');
   }
   const port = url.port === '' ? 443 : Number(url.port);
   const ports = rules.ports ?? DEFAULT_PORTS;
   if (!ports.includes(port)) return refusal('port_refused', `The callback port ${port} is not allowed; use ${ports.join(' or ')}.`);
-  if (literal !== null && classify(literal) !== 'public') return refusal('address_refused', 'The callback address is private, loopback, link-local or reserved; register a public host.');
+  if (literal !== null && classify(literal) !== 'public')
+    return refusal('address_refused', 'The callback address is private, loopback, link-local or reserved; register a public host.');
   return { target };
 }
 
@@ -74,5 +82,8 @@ export function checkUrl(raw: string, rules: UrlRules & { readonly registeredHos
   const parsed = parseTarget(raw, rules);
   if ('refusal' in parsed) return parsed.refusal;
   if (isRegistered(parsed.target, rules.registeredHosts)) return null;
-  return { code: 'host_refused', message: `The callback host ${parsed.target.hostname} is not registered for this agent; ask an administrator to register it.` };
+  return {
+    code: 'host_refused',
+    message: `The callback host ${parsed.target.hostname} is not registered for this agent; ask an administrator to register it.`,
+  };
 }

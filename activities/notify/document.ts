@@ -20,7 +20,9 @@ const BOX_MAX = 4_000;
 
 function cut(text: string): string {
   const characters = [...visible(text)];
-  return characters.length <= BOX_MAX ? characters.join('') : `${characters.slice(0, BOX_MAX).join('')}\n… cut here (${characters.length} characters in all); the page shows the rest.`;
+  return characters.length <= BOX_MAX
+    ? characters.join('')
+    : `${characters.slice(0, BOX_MAX).join('')}\n… cut here (${characters.length} characters in all); the page shows the rest.`;
 }
 
 const inline = (text: string): string => visible(text).replace(/\s*\n\s*/g, ' ');
@@ -40,7 +42,12 @@ function blockText(block: Block): string {
     case 'facts':
       return block.items.map(([name, value]) => `${name}: ${inline(value)}`).join('\n');
     case 'box':
-      return [`[ ${inline(block.label)} ]`, ...cut(block.text).split('\n').map((line) => `| ${line}`)].join('\n');
+      return [
+        `[ ${inline(block.label)} ]`,
+        ...cut(block.text)
+          .split('\n')
+          .map((line) => `| ${line}`),
+      ].join('\n');
     case 'link':
       return `${block.label}:\n${block.url}`;
   }

@@ -39,14 +39,25 @@ const ADDRESS = /^[^\s@<>(),:;"\\[\]\p{Cc}]{1,64}@[^\s@<>(),:;"\\[\]\p{Cc}]{1,25
 const id = (host: string, ...parts: readonly string[]): string => `<${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40)}@${host}>`;
 
 /** The ids that make a resent message the same one, and all of an approval one thread; opaque, since headers travel. */
-function threadOf({ tenant, approvalId, owedId, kind }: Pick<Message, 'tenant' | 'approvalId' | 'owedId' | 'kind'>, from: string): { readonly messageId: string; readonly thread: string } {
+function threadOf(
+  { tenant, approvalId, owedId, kind }: Pick<Message, 'tenant' | 'approvalId' | 'owedId' | 'kind'>,
+  from: string,
+): { readonly messageId: string; readonly thread: string } {
   const host = /@([A-Za-z0-9.-]+)>?\s*$/.exec(from)?.[1] ?? 'countersign.invalid';
-  return { messageId: id(host, 'message', tenant, approvalId, owedId), thread: id(host, kind === 'tell_customer' ? 'customer' : 'approval', tenant, approvalId) };
+  return {
+    messageId: id(host, 'message', tenant, approvalId, owedId),
+    thread: id(host, kind === 'tell_customer' ? 'customer' : 'approval', tenant, approvalId),
+  };
 }
 
 export function createEmail({ transportUrl, from, publicUrl, timeoutMs = 15_000 }: EmailOptions): Email {
   const transport = createTransport({
-    url: transportUrl, connectionTimeout: timeoutMs, greetingTimeout: timeoutMs, socketTimeout: timeoutMs, disableFileAccess: true, disableUrlAccess: true,
+    url: transportUrl,
+    connectionTimeout: timeoutMs,
+    greetingTimeout: timeoutMs,
+    socketTimeout: timeoutMs,
+    disableFileAccess: true,
+    disableUrlAccess: true,
   });
   return {
     close: () => transport.close(),
@@ -59,7 +70,14 @@ export function createEmail({ transportUrl, from, publicUrl, timeoutMs = 15_000 
       const { subject, text, html } = render(message, { publicUrl });
       try {
         await transport.sendMail({
-          from, to: { name: oneLine(name, 100), address: email }, subject, text, html, messageId, inReplyTo: thread, references: [thread],
+          from,
+          to: { name: oneLine(name, 100), address: email },
+          subject,
+          text,
+          html,
+          messageId,
+          inReplyTo: thread,
+          references: [thread],
           headers: { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All' },
         });
         return result('done', 'The mail server accepted the message.');
@@ -75,13 +93,22 @@ function failure(error: unknown, result: (status: AttemptStatus, detail: string)
   if (responseCode === null) return result('failed_for_now', `The mail server could not be reached or did not answer (${code}).`);
   const refused = responseCode >= 500;
   // Who we are being refused (greeting, sign-in, sender) is for the operator to mend; only a refused recipient or message stays refused.
-  if (refused && code === 'EENVELOPE' && command.startsWith('RCPT')) return result('failed_for_good', `The mail server refused the recipient (${responseCode}).`);
+  if (refused && code === 'EENVELOPE' && command.startsWith('RCPT'))
+    return result('failed_for_good', `The mail server refused the recipient (${responseCode}).`);
   if (refused && code === 'EMESSAGE') return result('failed_for_good', `The mail server refused the message (${responseCode}).`);
-  return result('failed_for_now', refused ? `The mail server refused us (${responseCode}); check SMTP_URL and the sender.` : `The mail server asks to try again later (${responseCode}).`);
+  return result(
+    'failed_for_now',
+    refused ? `The mail server refused us (${responseCode}); check SMTP_URL and the sender.` : `The mail server asks to try again later (${responseCode}).`,
+  );
 }
 
 function facts(error: unknown): { readonly code: string; readonly command: string; readonly responseCode: number | null } {
-  const at = (name: string): unknown => (typeof error === 'object' && error !== null && name in error ? (error as Readonly<Record<string, unknown>>)[name] : undefined);
+  const at = (name: string): unknown =>
+    typeof error === 'object' && error !== null && name in error ? (error as Readonly<Record<string, unknown>>)[name] : undefined;
   const [code, command, responseCode] = [at('code'), at('command'), at('responseCode')];
-  return { code: typeof code === 'string' ? code : 'unknown', command: typeof command === 'string' ? command : '', responseCode: typeof responseCode === 'number' ? responseCode : null };
+  return {
+    code: typeof code === 'string' ? code : 'unknown',
+    command: typeof command === 'string' ? command : '',
+    responseCode: typeof responseCode === 'number' ? responseCode : null,
+  };
 }

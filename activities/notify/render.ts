@@ -43,9 +43,17 @@ function blocksOf(message: Message, url: string): readonly Block[] {
       return [{ type: 'lead', text: request(message) }, { type: 'link', label: 'Open the request to decide', url }, ...contents(message.packet), link(url)];
     case 'tell_asked':
     case 'tell_requester':
-      return [{ type: 'lead', text: message.what }, { type: 'paragraph', text: `It was about: ${headline(message.packet)}` }, { type: 'facts', items: [...about(message.packet), policy(message.packet)] }, link(url)];
+      return [
+        { type: 'lead', text: message.what },
+        { type: 'paragraph', text: `It was about: ${headline(message.packet)}` },
+        { type: 'facts', items: [...about(message.packet), policy(message.packet)] },
+        link(url),
+      ];
     case 'tell_customer':
-      return [{ type: 'paragraph', text: message.text }, ...(message.packet.case === null ? [] : [{ type: 'paragraph', text: `Case: ${oneLine(message.packet.case)}` } as const])];
+      return [
+        { type: 'paragraph', text: message.text },
+        ...(message.packet.case === null ? [] : [{ type: 'paragraph', text: `Case: ${oneLine(message.packet.case)}` } as const]),
+      ];
   }
 }
 
@@ -82,7 +90,11 @@ function contents(packet: Packet): readonly Block[] {
     },
     { type: 'box', label: 'Written by the agent: why it asks', text: packet.reason },
     { type: 'box', label: 'Written by the agent: exactly what it will do', text: `${action.summary}\n${readableParams(action.params)}` },
-    ...packet.evidence.map(({ title, source, content }): Block => ({ type: 'box', label: `${SOURCE[source] ?? `From ${source}`}: ${oneLine(title)}`, text: content })),
+    ...packet.evidence.map(({ title, source, content }): Block => ({
+      type: 'box',
+      label: `${SOURCE[source] ?? `From ${source}`}: ${oneLine(title)}`,
+      text: content,
+    })),
   ];
 }
 

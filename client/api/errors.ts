@@ -11,8 +11,13 @@ import { ApiError, type ProblemCode } from './problems';
 
 /** The faults of a text that is not JSON as it was meant; other errors of the record are ours. */
 const JSON_FAULTS: { readonly [code: string]: ProblemCode } = {
-  syntax: 'invalid_json', not_json: 'invalid_json', duplicate_key: 'duplicate_key', integer_too_large: 'integer_too_large', lone_surrogate: 'lone_surrogate',
-  nul_character: 'nul_character', too_deep: 'too_deep',
+  syntax: 'invalid_json',
+  not_json: 'invalid_json',
+  duplicate_key: 'duplicate_key',
+  integer_too_large: 'integer_too_large',
+  lone_surrogate: 'lone_surrogate',
+  nul_character: 'nul_character',
+  too_deep: 'too_deep',
 };
 
 const FRAMEWORK: { readonly [code: string]: readonly [ProblemCode, string] } = {
@@ -24,8 +29,15 @@ const FRAMEWORK: { readonly [code: string]: readonly [ProblemCode, string] } = {
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
 
-function validationError(error: { readonly validation: readonly { readonly instancePath: string; readonly message?: string | undefined }[]; readonly validationContext?: string | undefined }): ApiError {
-  const issues = error.validation.map((v) => ({ code: 'invalid', path: v.instancePath.replace(/^\//, '').replaceAll('/', '.'), message: v.message ?? 'is not valid' }));
+function validationError(error: {
+  readonly validation: readonly { readonly instancePath: string; readonly message?: string | undefined }[];
+  readonly validationContext?: string | undefined;
+}): ApiError {
+  const issues = error.validation.map((v) => ({
+    code: 'invalid',
+    path: v.instancePath.replace(/^\//, '').replaceAll('/', '.'),
+    message: v.message ?? 'is not valid',
+  }));
   const first = issues[0];
   const what = `${first?.path || 'the whole'}: ${first?.message ?? 'is not valid'}${issues.length > 1 ? ` (and ${String(issues.length - 1)} more)` : ''}`;
   return error.validationContext === 'body'
@@ -37,14 +49,20 @@ export function toApiError(error: unknown, log: FastifyBaseLogger): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof SubmitError) return new ApiError(error.code, error.message, error.issues.length > 0 ? { issues: error.issues } : {}, { cause: error });
   if (error instanceof CommitError && error.code === 'no_directory') return new ApiError('no_directory', error.message, {}, { cause: error });
-  if (error instanceof RecordError && Object.hasOwn(JSON_FAULTS, error.code)) return new ApiError(JSON_FAULTS[error.code] ?? 'invalid_json', error.message, {}, { cause: error });
+  if (error instanceof RecordError && Object.hasOwn(JSON_FAULTS, error.code))
+    return new ApiError(JSON_FAULTS[error.code] ?? 'invalid_json', error.message, {}, { cause: error });
   if (hasZodFastifySchemaValidationErrors(error)) return validationError(error);
   const code = typeof error === 'object' && error !== null && 'code' in error ? textOf(error.code) : '';
   const known = Object.hasOwn(FRAMEWORK, code) ? FRAMEWORK[code] : undefined;
   if (known) return new ApiError(known[0], known[1], {}, { cause: error });
   const reference = randomUUID();
   log.error({ err: loggable(error), reference }, 'unforeseen error');
-  return new ApiError('internal', `Something went wrong on this side; nothing was allowed by it. Tell the operator the reference ${reference}`, { reference }, { cause: error });
+  return new ApiError(
+    'internal',
+    `Something went wrong on this side; nothing was allowed by it. Tell the operator the reference ${reference}`,
+    { reference },
+    { cause: error },
+  );
 }
 
 /** Without the fields in which a database quotes the values of a row: they may be personal. */

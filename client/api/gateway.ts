@@ -10,7 +10,11 @@ import { approvalWorkflowId, COMMAND_UPDATE, WITHDRAW_SIGNAL, type CommandAnswer
 export type GatewayErrorCode = 'no_workflow' | 'paused' | 'unavailable';
 
 export class GatewayError extends Error {
-  constructor(readonly code: GatewayErrorCode, message: string, options?: ErrorOptions) {
+  constructor(
+    readonly code: GatewayErrorCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.name = 'GatewayError';
   }

@@ -22,9 +22,18 @@ async function main(): Promise<void> {
   const log = pino({ name: 'api', level: config.logLevel });
   const port = config.apiPort;
   const keys = keysFromJson(parseStrict(readFileSync(config.keysFile, 'utf8')));
-  const db = openDatabase(config.databaseUrl, { name: 'countersign-api', onError: (err) => log.warn({ err }, 'a connection to the store broke; it is replaced') });
+  const db = openDatabase(config.databaseUrl, {
+    name: 'countersign-api',
+    onError: (err) => log.warn({ err }, 'a connection to the store broke; it is replaced'),
+  });
   const core = createCore({
-    db, keys, log, clock: clockOf(config), publicUrl: config.publicUrl, development: config.development, allowLoopback: config.allowLoopback,
+    db,
+    keys,
+    log,
+    clock: clockOf(config),
+    publicUrl: config.publicUrl,
+    development: config.development,
+    allowLoopback: config.allowLoopback,
   });
   // Lazy: requests are recorded also while the engine is away.
   const connection = Connection.lazy(engineOptions(config));
@@ -44,7 +53,8 @@ async function main(): Promise<void> {
 
 function say(error: unknown): string {
   if (error instanceof ConfigError) return `${error.code}: ${error.message}`;
-  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') return 'port_in_use: The port of the API is taken by another program; stop it, or set COUNTERSIGN_API_PORT to another port';
+  if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')
+    return 'port_in_use: The port of the API is taken by another program; stop it, or set COUNTERSIGN_API_PORT to another port';
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 

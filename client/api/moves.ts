@@ -16,7 +16,8 @@ import { standing, type ApprovalRow } from './reads';
 import type { MoveInput } from './schemas';
 import type { SignedIn } from './visibility';
 
-type Moved = { readonly status: 'answered'; readonly commandId: string; readonly answer: CommandAnswer } | { readonly status: 'stored'; readonly commandId: string };
+type Moved =
+  { readonly status: 'answered'; readonly commandId: string; readonly answer: CommandAnswer } | { readonly status: 'stored'; readonly commandId: string };
 
 export type MakeMove = (viewer: SignedIn, approval: ApprovalRow, input: MoveInput, idempotencyKey: string | undefined) => Promise<Moved>;
 
@@ -25,7 +26,9 @@ const LONGEST_PAUSE_MS = 1_000;
 
 /** The same person, approval and key name the same command, in any process and at any time. */
 export const commandIdOf = (tenant: string, approvalId: string, person: string, key: string): string =>
-  createHash('sha256').update(JSON.stringify([tenant, approvalId, person, key])).digest('base64url');
+  createHash('sha256')
+    .update(JSON.stringify([tenant, approvalId, person, key]))
+    .digest('base64url');
 
 /** A move without what the caller saw of the packet, which the command carries beside it. */
 export function splitMove(input: MoveInput): { readonly move: Move; readonly packetDigest: string | null } {
@@ -67,7 +70,9 @@ export function createMakeMove(deps: ApiDeps): MakeMove {
       const left = deadline - Date.now();
       if (left <= 0) return null;
       try {
-        return await limiter.run(approvalId, () => gateway.sendCommand(tenant, approvalId, commandId, Math.max(1, Math.min(patience.tryMs, deadline - Date.now()))));
+        return await limiter.run(approvalId, () =>
+          gateway.sendCommand(tenant, approvalId, commandId, Math.max(1, Math.min(patience.tryMs, deadline - Date.now()))),
+        );
       } catch (error) {
         log.warn({ err: error, tenant, approvalId, commandId }, 'the engine did not answer a move; asking the record');
       }
@@ -84,7 +89,11 @@ export function createMakeMove(deps: ApiDeps): MakeMove {
     await untilOpened(approval, started + patience.openMs);
     const stored = await issueCommand(deps, { tenant, approvalId, commandId, person, move, packetDigest, signedInAt: viewer.signedInAt });
     if (!sameMove(stored.move, move) || stored.packetDigest !== packetDigest) {
-      throw new ApiError('key_reused', `The Idempotency-Key was used for another move (${stored.move.type}) on this approval; two different moves need two keys`, { command_id: commandId });
+      throw new ApiError(
+        'key_reused',
+        `The Idempotency-Key was used for another move (${stored.move.type}) on this approval; two different moves need two keys`,
+        { command_id: commandId },
+      );
     }
     const answer = await answered(tenant, approvalId, commandId, started + patience.moveMs);
     return answer ? { status: 'answered', commandId, answer } : { status: 'stored', commandId };

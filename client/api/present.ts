@@ -12,9 +12,25 @@ export type Submitted = z.output<typeof SubmittedSchema>;
 const pageOf = (publicUrl: string, approvalId: string): string => `${publicUrl}/approvals/${encodeURIComponent(approvalId)}`;
 
 export const presentApproval = (a: ApprovalRow, publicUrl: string): z.output<typeof ApprovalSchema> => ({
-  approval_id: a.approvalId, tenant: a.tenant, agent: a.agent, state: a.state, ended: a.ended, headline: a.headline, lane: a.lane, tier: a.tier, level: a.level,
-  owner: a.owner, due_at: a.dueAt, seq: a.seq, packet_digest: a.packetDigest, action_digest: a.actionDigest, meanwhile: a.plan.meanwhile,
-  result: a.result === null ? null : { ...a.result }, created_at: a.createdAt, updated_at: a.updatedAt, page: pageOf(publicUrl, a.approvalId),
+  approval_id: a.approvalId,
+  tenant: a.tenant,
+  agent: a.agent,
+  state: a.state,
+  ended: a.ended,
+  headline: a.headline,
+  lane: a.lane,
+  tier: a.tier,
+  level: a.level,
+  owner: a.owner,
+  due_at: a.dueAt,
+  seq: a.seq,
+  packet_digest: a.packetDigest,
+  action_digest: a.actionDigest,
+  meanwhile: a.plan.meanwhile,
+  result: a.result === null ? null : { ...a.result },
+  created_at: a.createdAt,
+  updated_at: a.updatedAt,
+  page: pageOf(publicUrl, a.approvalId),
 });
 
 /** `2026-11-21 09:30 UTC`. */
@@ -35,24 +51,45 @@ const DONE: Readonly<Record<OwedKind, (to: string) => string>> = {
 /** One sentence for a line of the timeline; `name` turns a person's id into a name. */
 export function sentence(event: ApprovalEvent, name: (id: string) => string): string {
   switch (event.type) {
-    case 'requested': return `${event.agent} asked: ${event.summary}`;
-    case 'routed': return `Policy ${event.policy.name} ${event.policy.version} routed it to ${event.lane} (${event.effect})`;
-    case 'level_opened': return `${event.asked.map((a) => name(a.person)).join(' and ')} asked as ${event.role} (${event.name}) until ${minute(event.dueAt)}; then ${event.next}`;
-    case 'level_skipped': return `${event.name} skipped: ${event.why}`;
-    case 'reminded': return `Reminded ${[...new Set(event.owed.flatMap((o) => ('to' in o ? [name(o.to.person)] : [])))].join(' and ')}`;
-    case 'level_timed_out': return `${event.name} (${name(event.owner)}) did not answer by ${minute(event.dueAt)}`;
-    case 'claimed': return `${name(event.by)} (${event.role}) claimed it`;
-    case 'released': return `${name(event.by)} (${event.role}) released it`;
-    case 'signed_off': return `${name(event.by)} (${event.role}) said yes${event.authority === 'endorsement' ? ', an endorsement that a further sign-off completes' : ''}${event.reason ? `: ${event.reason}` : ''}`;
-    case 'denied': return `${name(event.by)} (${event.role}) said no: ${event.reason}`;
-    case 'taken_over': return `${name(event.by)} (${event.role}) took it over until ${minute(event.dueAt)}${event.reason ? `: ${event.reason}` : ''}`;
-    case 'handed_back': return `${name(event.by)} (${event.role}) handed it back: ${event.instructions}`;
-    case 'resolved': return `${name(event.by)} (${event.role}) resolved it by hand: ${event.result}`;
-    case 'takeover_lapsed': return `${name(event.by)} took it over and did not finish by ${minute(event.dueAt)}`;
-    case 'held': return `Held for ${name(event.owner)} (${event.role}) until ${minute(event.dueAt)}`;
-    case 'ended': return `Ended as ${event.outcome}: ${event.why}`;
-    case 'refused': return `A move (${event.move}) by ${name(event.by)} was refused: ${event.message}`;
-    case 'attempted': return event.status === 'done' ? DONE[event.kind](name(event.to)) : `${DONE[event.kind](name(event.to))}: attempt ${String(event.attempt)} ${event.status === 'failed_for_now' ? 'failed for now' : 'failed for good'} (${event.detail})`;
-    case 'engine': return `The engine was ${event.what}: ${event.why}`;
+    case 'requested':
+      return `${event.agent} asked: ${event.summary}`;
+    case 'routed':
+      return `Policy ${event.policy.name} ${event.policy.version} routed it to ${event.lane} (${event.effect})`;
+    case 'level_opened':
+      return `${event.asked.map((a) => name(a.person)).join(' and ')} asked as ${event.role} (${event.name}) until ${minute(event.dueAt)}; then ${event.next}`;
+    case 'level_skipped':
+      return `${event.name} skipped: ${event.why}`;
+    case 'reminded':
+      return `Reminded ${[...new Set(event.owed.flatMap((o) => ('to' in o ? [name(o.to.person)] : [])))].join(' and ')}`;
+    case 'level_timed_out':
+      return `${event.name} (${name(event.owner)}) did not answer by ${minute(event.dueAt)}`;
+    case 'claimed':
+      return `${name(event.by)} (${event.role}) claimed it`;
+    case 'released':
+      return `${name(event.by)} (${event.role}) released it`;
+    case 'signed_off':
+      return `${name(event.by)} (${event.role}) said yes${event.authority === 'endorsement' ? ', an endorsement that a further sign-off completes' : ''}${event.reason ? `: ${event.reason}` : ''}`;
+    case 'denied':
+      return `${name(event.by)} (${event.role}) said no: ${event.reason}`;
+    case 'taken_over':
+      return `${name(event.by)} (${event.role}) took it over until ${minute(event.dueAt)}${event.reason ? `: ${event.reason}` : ''}`;
+    case 'handed_back':
+      return `${name(event.by)} (${event.role}) handed it back: ${event.instructions}`;
+    case 'resolved':
+      return `${name(event.by)} (${event.role}) resolved it by hand: ${event.result}`;
+    case 'takeover_lapsed':
+      return `${name(event.by)} took it over and did not finish by ${minute(event.dueAt)}`;
+    case 'held':
+      return `Held for ${name(event.owner)} (${event.role}) until ${minute(event.dueAt)}`;
+    case 'ended':
+      return `Ended as ${event.outcome}: ${event.why}`;
+    case 'refused':
+      return `A move (${event.move}) by ${name(event.by)} was refused: ${event.message}`;
+    case 'attempted':
+      return event.status === 'done'
+        ? DONE[event.kind](name(event.to))
+        : `${DONE[event.kind](name(event.to))}: attempt ${String(event.attempt)} ${event.status === 'failed_for_now' ? 'failed for now' : 'failed for good'} (${event.detail})`;
+    case 'engine':
+      return `The engine was ${event.what}: ${event.why}`;
   }
 }

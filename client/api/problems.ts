@@ -43,10 +43,26 @@ const PROBLEMS = {
 
 /** How each refused move is told. */
 const REFUSED: Readonly<Record<RefusalCode, number>> = {
-  unknown_command: 409, bad_signature: 403, command_expired: 409, wrong_approval: 409,
-  already_decided: 409, not_a_person: 403, role_not_held: 403, authority_exceeded: 403, requester_may_not_decide: 403, same_person: 403,
-  stale_packet: 409, claimed_by_another: 409, not_claimed: 409, already_signed: 409, not_taken_over: 409, taken_over_by_another: 409,
-  reason_required: 422, sign_in_too_old: 403, approval_needs_takeover: 422, not_open: 409,
+  unknown_command: 409,
+  bad_signature: 403,
+  command_expired: 409,
+  wrong_approval: 409,
+  already_decided: 409,
+  not_a_person: 403,
+  role_not_held: 403,
+  authority_exceeded: 403,
+  requester_may_not_decide: 403,
+  same_person: 403,
+  stale_packet: 409,
+  claimed_by_another: 409,
+  not_claimed: 409,
+  already_signed: 409,
+  not_taken_over: 409,
+  taken_over_by_another: 409,
+  reason_required: 422,
+  sign_in_too_old: 403,
+  approval_needs_takeover: 422,
+  not_open: 409,
 };
 
 export type ProblemCode = keyof typeof PROBLEMS | RefusalCode;
@@ -106,4 +122,5 @@ export const problemOf = (error: ApiError): Problem => ({
 /** What a caller may not see answers exactly as what does not exist. */
 export const notFound = (what: string): ApiError => new ApiError('not_found', `There is no such ${what}, or it is not yours to see`);
 
-export const refused = ({ code, message }: Refusal, commandId: string, state: string): ApiError => new ApiError(code, message, { command_id: commandId, state });
+export const refused = ({ code, message }: Refusal, commandId: string, state: string): ApiError =>
+  new ApiError(code, message, { command_id: commandId, state });

@@ -49,12 +49,35 @@ export interface Page<T> {
   readonly nextCursor: string | null;
 }
 
-type Joined = Pick<Selectable<Tables['approvals']>, 'tenant' | 'approval_id' | 'head' | 'state' | 'lane' | 'owner' | 'level' | 'due_at' | 'result' | 'summary' | 'agent' | 'tier' | 'created_at' | 'updated_at'> &
-  Pick<Selectable<Tables['requests']>, 'plan' | 'packet' | 'packet_digest' | 'action_digest'> & { readonly agent_owner: string | null; readonly on_behalf_of: string | null };
+type Joined = Pick<
+  Selectable<Tables['approvals']>,
+  'tenant' | 'approval_id' | 'head' | 'state' | 'lane' | 'owner' | 'level' | 'due_at' | 'result' | 'summary' | 'agent' | 'tier' | 'created_at' | 'updated_at'
+> &
+  Pick<Selectable<Tables['requests']>, 'plan' | 'packet' | 'packet_digest' | 'action_digest'> & {
+    readonly agent_owner: string | null;
+    readonly on_behalf_of: string | null;
+  };
 
 const COLUMNS = [
-  'a.tenant', 'a.approval_id', 'a.head', 'a.state', 'a.lane', 'a.owner', 'a.level', 'a.due_at', 'a.result', 'a.summary', 'a.agent', 'a.tier', 'a.created_at', 'a.updated_at',
-  'r.plan', 'r.packet', 'r.packet_digest', 'r.action_digest', 'g.owner as agent_owner',
+  'a.tenant',
+  'a.approval_id',
+  'a.head',
+  'a.state',
+  'a.lane',
+  'a.owner',
+  'a.level',
+  'a.due_at',
+  'a.result',
+  'a.summary',
+  'a.agent',
+  'a.tier',
+  'a.created_at',
+  'a.updated_at',
+  'r.plan',
+  'r.packet',
+  'r.packet_digest',
+  'r.action_digest',
+  'g.owner as agent_owner',
 ] as const;
 
 const joined = (db: Kysely<Tables>) =>
@@ -68,13 +91,27 @@ const joined = (db: Kysely<Tables>) =>
 function rowOf(row: Joined): ApprovalRow {
   const state = row.state as State;
   return {
-    tenant: row.tenant, approvalId: row.approval_id, agent: row.agent, state, ended: isOutcome(state), headline: row.summary, lane: row.lane, tier: row.tier,
-    level: row.level, owner: row.owner, dueAt: row.due_at, seq: row.head, packetDigest: row.packet_digest, actionDigest: row.action_digest,
+    tenant: row.tenant,
+    approvalId: row.approval_id,
+    agent: row.agent,
+    state,
+    ended: isOutcome(state),
+    headline: row.summary,
+    lane: row.lane,
+    tier: row.tier,
+    level: row.level,
+    owner: row.owner,
+    dueAt: row.due_at,
+    seq: row.head,
+    packetDigest: row.packet_digest,
+    actionDigest: row.action_digest,
     // Both were written by submit from these very types, and nothing updates them.
-    plan: row.plan as unknown as Plan, packet: row.packet as unknown as Packet,
+    plan: row.plan as unknown as Plan,
+    packet: row.packet as unknown as Packet,
     result: row.result as unknown as ApprovalResult | null,
     requesters: [row.on_behalf_of, row.agent_owner].filter((person) => person !== null),
-    createdAt: row.created_at, updatedAt: row.updated_at,
+    createdAt: row.created_at,
+    updatedAt: row.updated_at,
   };
 }
 
@@ -117,7 +154,11 @@ export async function listApprovals(db: Kysely<Tables>, viewer: SignedIn, query:
   if (query.lane !== undefined) select = select.where('a.lane', '=', query.lane);
   if (query.mine) select = select.where('a.owner', '=', viewer.person.id).where('a.state', 'not in', OUTCOMES);
   if (place) select = select.where(sql<boolean>`(a.created_at, a.approval_id) < (${place.at}::timestamptz, ${place.id})`);
-  const rows = await select.orderBy('a.created_at', 'desc').orderBy('a.approval_id', 'desc').limit(query.limit + 1).execute();
+  const rows = await select
+    .orderBy('a.created_at', 'desc')
+    .orderBy('a.approval_id', 'desc')
+    .limit(query.limit + 1)
+    .execute();
   return pageOf(rows, query.limit, (row) => ({ at: row.created_at, id: row.approval_id }), rowOf);
 }
 
@@ -146,8 +187,17 @@ export async function listTickets(db: Kysely<Tables>, viewer: SignedIn, query: T
   let select = db.selectFrom('tickets').selectAll().where('tenant', '=', viewer.tenant).where(visibleTo(viewer, 'tickets'));
   if (query.state !== undefined) select = select.where('state', '=', query.state);
   if (place) select = select.where(sql<boolean>`(created_at, ticket_id) < (${place.at}::timestamptz, ${place.id})`);
-  const rows = await select.orderBy('created_at', 'desc').orderBy('ticket_id', 'desc').limit(query.limit + 1).execute();
-  return pageOf(rows, query.limit, (row) => ({ at: row.created_at, id: row.ticket_id }), (row) => row);
+  const rows = await select
+    .orderBy('created_at', 'desc')
+    .orderBy('ticket_id', 'desc')
+    .limit(query.limit + 1)
+    .execute();
+  return pageOf(
+    rows,
+    query.limit,
+    (row) => ({ at: row.created_at, id: row.ticket_id }),
+    (row) => row,
+  );
 }
 
 export interface DeliveryQuery {
@@ -164,6 +214,15 @@ export async function listDeliveries(db: Kysely<Tables>, viewer: SignedIn, query
   if (query.status !== undefined) select = select.where('status', '=', query.status);
   if (query.kind !== undefined) select = select.where('kind', '=', query.kind);
   if (place) select = select.where(sql<boolean>`(created_at, ${key}) < (${place.at}::timestamptz, ${place.id})`);
-  const rows = await select.orderBy('created_at', 'desc').orderBy(key, 'desc').limit(query.limit + 1).execute();
-  return pageOf(rows, query.limit, (row) => ({ at: row.created_at, id: `${row.approval_id}/${row.owed_id}` }), (row) => row);
+  const rows = await select
+    .orderBy('created_at', 'desc')
+    .orderBy(key, 'desc')
+    .limit(query.limit + 1)
+    .execute();
+  return pageOf(
+    rows,
+    query.limit,
+    (row) => ({ at: row.created_at, id: `${row.approval_id}/${row.owed_id}` }),
+    (row) => row,
+  );
 }

@@ -83,15 +83,33 @@ const page = <T extends z.ZodType>(item: T, id: string) => z.object({ items: z.a
 export const ApprovalsSchema = page(ApprovalSchema, 'Approvals');
 
 export const TicketsSchema = page(
-  z.object({ ticket_id: z.string(), approval_id: z.string(), queue: z.string(), owner: z.string(), title: z.string(), state: z.string(), created_at: z.string() }).meta({ id: 'Ticket' }),
+  z
+    .object({
+      ticket_id: z.string(),
+      approval_id: z.string(),
+      queue: z.string(),
+      owner: z.string(),
+      title: z.string(),
+      state: z.string(),
+      created_at: z.string(),
+    })
+    .meta({ id: 'Ticket' }),
   'Tickets',
 );
 
 export const DeliveriesSchema = page(
   z
     .object({
-      approval_id: z.string(), owed_id: z.string(), kind: z.string(), target: z.string(), status: z.string(), attempts: z.int(), last_detail: z.string(),
-      next_at: z.string().nullable(), created_at: z.string(), updated_at: z.string(),
+      approval_id: z.string(),
+      owed_id: z.string(),
+      kind: z.string(),
+      target: z.string(),
+      status: z.string(),
+      attempts: z.int(),
+      last_detail: z.string(),
+      next_at: z.string().nullable(),
+      created_at: z.string(),
+      updated_at: z.string(),
     })
     .meta({ id: 'Delivery' }),
   'Deliveries',
@@ -120,7 +138,11 @@ export const StoredSchema = z
   .meta({ id: 'Stored', description: 'Safe on the record and not answered yet; look later at /v1/commands/{id}' });
 export const CommandSchema = z
   .object({
-    command_id: z.string(), approval_id: z.string(), status: z.enum(['stored', 'accepted', 'refused']), state: z.string().nullable(), seq: z.int().nullable(),
+    command_id: z.string(),
+    approval_id: z.string(),
+    status: z.enum(['stored', 'accepted', 'refused']),
+    state: z.string().nullable(),
+    seq: z.int().nullable(),
     refusal: z.object({ code: z.string(), message: z.string() }).nullable(),
   })
   .meta({ id: 'Command' });
@@ -132,7 +154,14 @@ export const LoggedInSchema = z
   .object({ token: z.string(), tenant: z.string(), person: z.string(), name: z.string(), roles: z.array(z.string()), notice: z.string() })
   .meta({ id: 'LoggedIn' });
 export const MeSchema = z
-  .object({ kind: z.enum(['agent', 'person']), tenant: z.string(), id: z.string(), name: z.string().nullable(), roles: z.array(z.string()), signed_in_at: z.string().nullable() })
+  .object({
+    kind: z.enum(['agent', 'person']),
+    tenant: z.string(),
+    id: z.string(),
+    name: z.string().nullable(),
+    roles: z.array(z.string()),
+    signed_in_at: z.string().nullable(),
+  })
   .meta({ id: 'Me' });
 
 export const HealthSchema = z.object({ status: z.literal('ok') }).meta({ id: 'Health' });

@@ -28,7 +28,9 @@ const RATE_PER_MINUTE = 3_000;
 
 /** One caller, without keeping what it showed. */
 const callerKey = (request: FastifyRequest): string =>
-  createHash('sha256').update(`${request.ip} ${request.headers.authorization ?? ''}`).digest('base64url');
+  createHash('sha256')
+    .update(`${request.ip} ${request.headers.authorization ?? ''}`)
+    .digest('base64url');
 
 export async function buildApi(deps: ApiDeps): Promise<App> {
   const loggerInstance: FastifyBaseLogger = deps.log;
@@ -89,7 +91,11 @@ export async function buildApi(deps: ApiDeps): Promise<App> {
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'Countersign', version: '1', description: 'Durable approvals and escalations for AI agents. Errors are RFC 9457 problems with a stable `code`.' },
+      info: {
+        title: 'Countersign',
+        version: '1',
+        description: 'Durable approvals and escalations for AI agents. Errors are RFC 9457 problems with a stable `code`.',
+      },
       servers: [{ url: deps.publicUrl }],
       components: {
         securitySchemes: {

@@ -50,7 +50,12 @@ export function createSessions(seed: Uint8Array, now: () => Date = () => new Dat
     async read(token) {
       try {
         const { payload } = await jwtVerify(token, secret, {
-          algorithms: ['HS256'], typ: 'countersign-session+jwt', issuer: ISSUER, audience: AUDIENCE, currentDate: now(), requiredClaims: ['sub', 'jti', 'exp'],
+          algorithms: ['HS256'],
+          typ: 'countersign-session+jwt',
+          issuer: ISSUER,
+          audience: AUDIENCE,
+          currentDate: now(),
+          requiredClaims: ['sub', 'jti', 'exp'],
         });
         const { sub, jti, tenant, signed_in_at: signedInAt } = payload;
         if (!sub || !jti || typeof tenant !== 'string' || typeof signedInAt !== 'string') return null;

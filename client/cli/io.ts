@@ -43,7 +43,23 @@ export function answer(world: World, shared: Shared, value: unknown, text: () =>
 }
 
 export function table(head: readonly string[], rows: readonly (readonly string[])[]): string {
-  const blank = { top: '', 'top-mid': '', 'top-left': '', 'top-right': '', bottom: '', 'bottom-mid': '', 'bottom-left': '', 'bottom-right': '', left: '', 'left-mid': '', mid: '', 'mid-mid': '', right: '', 'right-mid': '', middle: '  ' };
+  const blank = {
+    top: '',
+    'top-mid': '',
+    'top-left': '',
+    'top-right': '',
+    bottom: '',
+    'bottom-mid': '',
+    'bottom-left': '',
+    'bottom-right': '',
+    left: '',
+    'left-mid': '',
+    mid: '',
+    'mid-mid': '',
+    right: '',
+    'right-mid': '',
+    middle: '  ',
+  };
   // What agents wrote is shown on one line and without what could steer a terminal.
   const grid = new Table({ head: [...head], chars: blank, style: { 'padding-left': 0, 'padding-right': 0, head: [], border: [] } });
   grid.push(...rows.map((row) => row.map((cell) => oneLine(cell, 80))));

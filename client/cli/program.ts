@@ -59,8 +59,14 @@ function tell(error: unknown): { readonly exit: Exit; readonly code: string; rea
     const hint = error.code === 'unauthenticated' ? '; sign in again with: countersign login PERSON' : '';
     return { exit: away ? EXIT.unreachable : EXIT.refused, code: error.code, message: `${error.message}${hint}` };
   }
-  if (error instanceof RecordError) return { exit: error.code === 'store_unreachable' ? EXIT.unreachable : EXIT.refused, code: error.code, message: error.message };
+  if (error instanceof RecordError)
+    return { exit: error.code === 'store_unreachable' ? EXIT.unreachable : EXIT.refused, code: error.code, message: error.message };
   const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : '';
-  if (NO_STORE.includes(code)) return { exit: EXIT.unreachable, code: 'store_unreachable', message: 'The store of DATABASE_URL does not answer or does not let you in; check that it runs and that role and password are right' };
+  if (NO_STORE.includes(code))
+    return {
+      exit: EXIT.unreachable,
+      code: 'store_unreachable',
+      message: 'The store of DATABASE_URL does not answer or does not let you in; check that it runs and that role and password are right',
+    };
   return { exit: EXIT.refused, code: 'internal', message: error instanceof Error ? error.message : String(error) };
 }

@@ -13,7 +13,10 @@ import type { ApprovalPage } from './model';
 import { html, type Markup } from './html';
 import { badge, fromNow, quoted, when } from './layout';
 
-const nameIn = (directory: Directory) => (id: string): string => personOf(directory, id)?.name ?? id;
+const nameIn =
+  (directory: Directory) =>
+  (id: string): string =>
+    personOf(directory, id)?.name ?? id;
 
 export function approvalPage(page: ApprovalPage): Markup {
   const { approval, state, directory, entries } = page;
@@ -68,7 +71,8 @@ function actingRole({ state, approval, directory, viewer }: ApprovalPage): strin
 
 function told({ answer }: ApprovalPage): Markup | null {
   if (answer === null) return null;
-  if (answer === 'stored') return html`<p class="notice" role="status">Your move is stored and not answered yet. Look again in a moment; you need not send it again.</p>`;
+  if (answer === 'stored')
+    return html`<p class="notice" role="status">Your move is stored and not answered yet. Look again in a moment; you need not send it again.</p>`;
   if (answer.refusal) return html`<p class="notice refused" role="alert"><strong>Not accepted.</strong> ${answer.refusal.message}.</p>`;
   return html`<p class="notice accepted" role="status">Your move is on the record.</p>`;
 }

@@ -8,7 +8,13 @@ import type { ApprovalPage } from './model';
 
 /** The one text field that a move has, by its name on the wire. */
 export const TEXT_FIELD: { readonly [T in MoveType]: 'reason' | 'instructions' | 'result' | null } = {
-  claim: null, release: null, approve: 'reason', deny: 'reason', take_over: 'reason', hand_back: 'instructions', resolve: 'result',
+  claim: null,
+  release: null,
+  approve: 'reason',
+  deny: 'reason',
+  take_over: 'reason',
+  hand_back: 'instructions',
+  resolve: 'result',
 };
 
 interface Look {
@@ -31,7 +37,8 @@ const LOOKS: { readonly [T in MoveType]: Look } = {
 export function moves(page: ApprovalPage, role: string | null): Markup | null {
   const { state, approval, viewer } = page;
   if (state.ended) return null;
-  if (approval.requesters.includes(viewer.person.id)) return html`<p class="muted">This request was made by you, for you, or by an agent you answer for; someone else decides it.</p>`;
+  if (approval.requesters.includes(viewer.person.id))
+    return html`<p class="muted">This request was made by you, for you, or by an agent you answer for; someone else decides it.</p>`;
   if (role === null) return html`<p class="muted">It does not wait on a role of yours now.</p>`;
   const open = openSignOff(state);
   const claimed = open?.claimedBy ?? null;

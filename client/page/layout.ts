@@ -45,7 +45,8 @@ export const when = (at: Instant): Markup => html`<time datetime="${at}">${minut
 export function fromNow(at: Instant, now: Instant): string {
   const minutes = Math.round((ms(at) - ms(now)) / 60_000);
   const size = Math.abs(minutes);
-  const text = size < 1 ? 'now' : size < 120 ? `${String(size)} min` : size < 48 * 60 ? `${String(Math.round(size / 60))} h` : `${String(Math.round(size / 1440))} days`;
+  const text =
+    size < 1 ? 'now' : size < 120 ? `${String(size)} min` : size < 48 * 60 ? `${String(Math.round(size / 60))} h` : `${String(Math.round(size / 1440))} days`;
   if (size < 1) return text;
   return minutes > 0 ? `in ${text}` : `${text} ago`;
 }
@@ -57,9 +58,21 @@ export const quoted = (source: string, title: string, text: string): Markup =>
   html`<figure class="quoted ${source === 'system' ? 'system' : 'foreign'}"><figcaption><strong>${title}</strong> <span>${AUTHORS[source] ?? source}</span></figcaption><pre>${text}</pre></figure>`;
 
 const STATES: Readonly<Record<string, string>> = {
-  routing: 'Being routed', waiting: 'Waiting', asked: 'Waiting for information', taken_over: 'Taken over', held: 'Held', allowed: 'Allowed', blocked: 'Blocked',
-  approved: 'Approved', approved_with_conditions: 'Approved with conditions', denied: 'Denied', answered: 'Answered', resolved_by_person: 'Resolved by a person',
-  handed_back: 'Handed back', expired: 'Expired', withdrawn: 'Withdrawn',
+  routing: 'Being routed',
+  waiting: 'Waiting',
+  asked: 'Waiting for information',
+  taken_over: 'Taken over',
+  held: 'Held',
+  allowed: 'Allowed',
+  blocked: 'Blocked',
+  approved: 'Approved',
+  approved_with_conditions: 'Approved with conditions',
+  denied: 'Denied',
+  answered: 'Answered',
+  resolved_by_person: 'Resolved by a person',
+  handed_back: 'Handed back',
+  expired: 'Expired',
+  withdrawn: 'Withdrawn',
 };
 
 export const badge = (state: string): Markup => html`<span class="badge ${state}">${STATES[state] ?? state}</span>`;

@@ -9,7 +9,11 @@ import { badge, fromNow, when } from './layout';
 
 type NameOf = (id: string) => string;
 
-const card = (a: ApprovalRow, now: Instant, name: NameOf): Markup => html`<li class="card"><a href="/approvals/${encodeURIComponent(a.approvalId)}">${a.headline}</a>
+const card = (
+  a: ApprovalRow,
+  now: Instant,
+  name: NameOf,
+): Markup => html`<li class="card"><a href="/approvals/${encodeURIComponent(a.approvalId)}">${a.headline}</a>
 <p>${badge(a.state)} <span class="muted">${a.lane}${a.level !== '' && ` · ${a.level}`}${a.owner !== null && ` · ${name(a.owner)}`}</span>
 ${a.dueAt !== null && html`<span class="due">until ${when(a.dueAt)} (${fromNow(a.dueAt, now)})</span>`}</p></li>`;
 
@@ -29,7 +33,10 @@ export function loginPage(choices: readonly LoginChoice[] | null, next: string):
   return html`<h1>Development login</h1>
 <p>This page exists in development only. Nobody checks who you are: pick a person of the directory and act as that person.</p>
 <ul class="cards">${choices.map(
-    ({ tenant, person }) => html`<li class="card"><form method="post" action="/login"><input type="hidden" name="person" value="${person.id}"><input type="hidden" name="tenant" value="${tenant}"><input type="hidden" name="next" value="${next}">
+    ({
+      tenant,
+      person,
+    }) => html`<li class="card"><form method="post" action="/login"><input type="hidden" name="person" value="${person.id}"><input type="hidden" name="tenant" value="${tenant}"><input type="hidden" name="next" value="${next}">
 <button>${person.name}</button> <span class="muted">${person.roles.join(', ')} · ${tenant}</span></form></li>`,
   )}</ul>${choices.length === 0 && html`<p class="muted">No directory is published yet.</p>`}`;
 }

@@ -32,7 +32,13 @@ const INBOX_MAX = 50;
 /** Where a sign-in may lead: pages of ours and nowhere else. */
 const NEXT = /^\/(approvals\/[A-Za-z0-9_-]{1,200})?$/;
 /** A form is a person's own words: what the record cannot keep (U+0000, half a pair) is shown as such instead of failing. */
-const Form = z.record(z.string(), z.string().max(10_000).transform((text) => text.replaceAll('\0', '\ufffd').replace(/\p{Cs}/gu, '\ufffd')));
+const Form = z.record(
+  z.string(),
+  z
+    .string()
+    .max(10_000)
+    .transform((text) => text.replaceAll('\0', '\ufffd').replace(/\p{Cs}/gu, '\ufffd')),
+);
 const Command = z.string().regex(/^[A-Za-z0-9_-]{8,64}$/);
 
 export async function pageRoutes(app: App, context: Context): Promise<void> {
@@ -48,7 +54,9 @@ function routes(app: App, { deps, identify, makeMove }: Context): void {
   const page = { config: { who: 'page' as const }, schema: { hide: true } };
 
   const send = (reply: FastifyReply, status: number, title: string, viewer: SignedIn | null, body: Markup): FastifyReply =>
-    reply.code(status).type('text/html; charset=utf-8')
+    reply
+      .code(status)
+      .type('text/html; charset=utf-8')
       .send(pageOf({ title, viewer, formToken: viewer && sessions.formToken(viewer.session), development: deps.development }, body));
 
   const viewerOf = async (request: FastifyRequest): Promise<SignedIn | null> => {
@@ -63,7 +71,11 @@ function routes(app: App, { deps, identify, makeMove }: Context): void {
     const path = request.url.split('?')[0] ?? '/';
     if (request.headers['sec-fetch-site'] === 'cross-site' && request.method === 'GET' && NEXT.test(path)) {
       // A strict cookie is not sent on the way from a mail. Asking for the same page from here sends it.
-      await reply.type('text/html; charset=utf-8').send(html`<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0"><title>Countersign</title><p><a href="${path}">Go on</a></p>`.text);
+      await reply
+        .type('text/html; charset=utf-8')
+        .send(
+          html`<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0"><title>Countersign</title><p><a href="${path}">Go on</a></p>`.text,
+        );
       return null;
     }
     await reply.redirect(`/login?next=${encodeURIComponent(NEXT.test(path) ? path : '/')}`, 303);
@@ -74,7 +86,8 @@ function routes(app: App, { deps, identify, makeMove }: Context): void {
   function ownForm(request: FastifyRequest, viewer: SignedIn): Readonly<Record<string, string>> {
     const form = Form.safeParse(request.body).data ?? {};
     fromHere(request);
-    if (!sessions.isFormToken(viewer.session, form['form_token'] ?? '')) throw new ApiError('forbidden', 'The form is from another sign-in; open the page again and send it from there');
+    if (!sessions.isFormToken(viewer.session, form['form_token'] ?? ''))
+      throw new ApiError('forbidden', 'The form is from another sign-in; open the page again and send it from there');
     return form;
   }
 
@@ -110,17 +123,36 @@ function routes(app: App, { deps, identify, makeMove }: Context): void {
     const { tenant, approvalId } = approval;
     const [entries, directory, now] = await Promise.all([readEvents(db, tenant, approvalId), deps.directoryOf(tenant), domainNow()]);
     if (!directory) throw notFound('approval');
-    return send(reply, 200, approval.headline, viewer, approvalPage({
-      approval, entries, state: fold(entries), directory, viewer, now, formToken: sessions.formToken(viewer.session),
-      nonce: randomBytes(16).toString('base64url'), answer: await answerTo(request, tenant, viewer),
-    }));
+    return send(
+      reply,
+      200,
+      approval.headline,
+      viewer,
+      approvalPage({
+        approval,
+        entries,
+        state: fold(entries),
+        directory,
+        viewer,
+        now,
+        formToken: sessions.formToken(viewer.session),
+        nonce: randomBytes(16).toString('base64url'),
+        answer: await answerTo(request, tenant, viewer),
+      }),
+    );
   });
 
   /** The answer to a move of the viewer's own, named in the address after it was made. */
   async function answerTo(request: FastifyRequest, tenant: string, viewer: SignedIn) {
     const commandId = Command.safeParse((request.query as Record<string, unknown>)['command']).data;
     if (commandId === undefined) return null;
-    const own = await db.selectFrom('commands').select('approval_id').where('tenant', '=', tenant).where('command_id', '=', commandId).where('person', '=', viewer.person.id).executeTakeFirst();
+    const own = await db
+      .selectFrom('commands')
+      .select('approval_id')
+      .where('tenant', '=', tenant)
+      .where('command_id', '=', commandId)
+      .where('person', '=', viewer.person.id)
+      .executeTakeFirst();
     if (own?.approval_id !== paramsOf(request).id) return null;
     return (await readAnswer(db, tenant, commandId))?.answer ?? ('stored' as const);
   }
@@ -158,7 +190,9 @@ function routes(app: App, { deps, identify, makeMove }: Context): void {
 
   async function everyone(): Promise<LoginChoice[]> {
     const tenants = await db.selectFrom('active').select('tenant').orderBy('tenant').execute();
-    const all = await Promise.all(tenants.map(async ({ tenant }) => Object.values((await deps.directoryOf(tenant))?.people ?? {}).map((person) => ({ tenant, person }))));
+    const all = await Promise.all(
+      tenants.map(async ({ tenant }) => Object.values((await deps.directoryOf(tenant))?.people ?? {}).map((person) => ({ tenant, person }))),
+    );
     return all.flat();
   }
 }

@@ -3,19 +3,31 @@
  * Imports nothing.
  */
 const STATUS = {
-  too_large: 413, method_refused: 405,
-  headers_missing: 401, id_malformed: 401, timestamp_malformed: 401, timestamp_stale: 401, signature_mismatch: 401,
-  body_not_text: 400, body_malformed: 400,
-  token_refused: 422, token_mismatch: 422,
+  too_large: 413,
+  method_refused: 405,
+  headers_missing: 401,
+  id_malformed: 401,
+  timestamp_malformed: 401,
+  timestamp_stale: 401,
+  signature_mismatch: 401,
+  body_not_text: 400,
+  body_malformed: 400,
+  token_refused: 422,
+  token_mismatch: 422,
   /** Not the sender's fault: it tries again. */
-  keys_unavailable: 503, outcome_failed: 500,
+  keys_unavailable: 503,
+  outcome_failed: 500,
 } as const;
 
 export type ReceiverCode = keyof typeof STATUS;
 
 export class ReceiverError extends Error {
   readonly status: number;
-  constructor(readonly code: ReceiverCode, message: string, options?: ErrorOptions) {
+  constructor(
+    readonly code: ReceiverCode,
+    message: string,
+    options?: ErrorOptions,
+  ) {
     super(message, options);
     this.name = 'ReceiverError';
     this.status = STATUS[code];

@@ -56,8 +56,10 @@ const TOLERANCE_SECONDS = 5 * 60;
 
 export function createReceiver(options: ReceiverOptions): Receiver {
   const { secrets, expect, store, onOutcome, toleranceSeconds = TOLERANCE_SECONDS, now = () => new Date() } = options;
-  if (secrets.length === 0) throw new TypeError('A receiver needs at least one callback secret (whsec_…): without one it could not tell a caller from anybody else.');
-  const keys: JSONWebKeySet | JWTVerifyGetKey = 'issuerUrl' in options.keys ? createRemoteJWKSet(new URL('/.well-known/jwks.json', options.keys.issuerUrl)) : options.keys;
+  if (secrets.length === 0)
+    throw new TypeError('A receiver needs at least one callback secret (whsec_…): without one it could not tell a caller from anybody else.');
+  const keys: JSONWebKeySet | JWTVerifyGetKey =
+    'issuerUrl' in options.keys ? createRemoteJWKSet(new URL('/.well-known/jwks.json', options.keys.issuerUrl)) : options.keys;
   const oneAtATime = createTurns();
 
   async function receive(rawBody: Uint8Array, headers: Headers): Promise<Answer> {
@@ -116,7 +118,12 @@ function isUnavailable(error: unknown): boolean {
   if (typeof error !== 'object' || error === null) return false;
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';
   // jose: ERR_JOSE_GENERIC is an answer other than 200, the others a fetch that failed or was late.
-  return code === 'ERR_JOSE_GENERIC' || code === 'ERR_JWKS_TIMEOUT' || code === 'ERR_JWKS_INVALID' || ('name' in error && (error.name === 'TypeError' || error.name === 'TimeoutError') && code === '');
+  return (
+    code === 'ERR_JOSE_GENERIC' ||
+    code === 'ERR_JWKS_TIMEOUT' ||
+    code === 'ERR_JWKS_INVALID' ||
+    ('name' in error && (error.name === 'TypeError' || error.name === 'TimeoutError') && code === '')
+  );
 }
 
 /** Runs what has the same key one after the other: two deliveries of one message at once act once. */

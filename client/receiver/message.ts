@@ -14,7 +14,11 @@ function isResult(value: unknown): value is ApprovalResult {
     isObject(value) &&
     ['approvalId', 'tenant', 'reason', 'decidedAt', 'actionDigest', 'token'].every((name) => typeof value[name] === 'string') &&
     OUTCOMES.some((known) => known === value['outcome']) &&
-    Array.isArray(value['deciders']) && isObject(value['conditions']) && isObject(value['policy']) && isObject(value['next']) && typeof value['next']['path'] === 'string'
+    Array.isArray(value['deciders']) &&
+    isObject(value['conditions']) &&
+    isObject(value['policy']) &&
+    isObject(value['next']) &&
+    typeof value['next']['path'] === 'string'
   );
 }
 
@@ -37,9 +41,13 @@ export function requireSame(result: ApprovalResult, claims: TokenClaims): void {
   const { rows: _rows, ...policy } = claims.policy;
   const differs = (
     [
-      ['approvalId', result.approvalId, claims.sub], ['tenant', result.tenant, claims.tenant], ['outcome', result.outcome, claims.outcome],
-      ['actionDigest', result.actionDigest, claims.action_digest], ['conditions', result.conditions, claims.conditions],
-      ['deciders', result.deciders, claims.deciders], ['policy', result.policy, policy],
+      ['approvalId', result.approvalId, claims.sub],
+      ['tenant', result.tenant, claims.tenant],
+      ['outcome', result.outcome, claims.outcome],
+      ['actionDigest', result.actionDigest, claims.action_digest],
+      ['conditions', result.conditions, claims.conditions],
+      ['deciders', result.deciders, claims.deciders],
+      ['policy', result.policy, policy],
     ] as const
   ).find(([, said, proved]) => !isDeepStrictEqual(said, proved));
   if (differs) throw new ReceiverError('token_mismatch', `The body's ${differs[0]} is not the one that the decision token proves.`);

@@ -9,7 +9,10 @@ import type { Headers } from './signature';
 
 const BODY_MAX = 512 * 1024;
 
-export function nodeHandler(receiver: { handle(rawBody: Uint8Array, headers: Headers): Promise<Answer> }, { maxBytes = BODY_MAX }: { readonly maxBytes?: number } = {}): RequestListener {
+export function nodeHandler(
+  receiver: { handle(rawBody: Uint8Array, headers: Headers): Promise<Answer> },
+  { maxBytes = BODY_MAX }: { readonly maxBytes?: number } = {},
+): RequestListener {
   return (request, response) => {
     const answer = async (): Promise<Answer> => {
       if (request.method !== 'POST') return refused(new ReceiverError('method_refused', 'Callbacks are sent with POST.'));

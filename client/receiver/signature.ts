@@ -33,11 +33,13 @@ export function verifySignature(rawBody: Uint8Array, headers: Headers, { secrets
   if (!/^[A-Za-z0-9_-]{1,256}$/.test(id)) throw new ReceiverError('id_malformed', 'The webhook-id may hold only letters, digits, _ and -.');
   if (!/^\d{1,12}$/.test(timestamp)) throw new ReceiverError('timestamp_malformed', 'The webhook-timestamp must be seconds since 1970, in digits only.');
   const seconds = Number(timestamp);
-  if (Math.abs(now.getTime() / 1000 - seconds) > toleranceSeconds) throw new ReceiverError('timestamp_stale', `The webhook-timestamp lies more than ${toleranceSeconds} s off this clock.`);
+  if (Math.abs(now.getTime() / 1000 - seconds) > toleranceSeconds)
+    throw new ReceiverError('timestamp_stale', `The webhook-timestamp lies more than ${toleranceSeconds} s off this clock.`);
   const body = asText(rawBody);
   const offered = signatures.split(' ').filter((signature) => signature.startsWith('v1,'));
   const expected = secrets.map((secret) => new Webhook(secret).sign(id, new Date(seconds * 1000), body));
-  if (!offered.some((signature) => expected.some((own) => same(signature, own)))) throw new ReceiverError('signature_mismatch', 'No signature fits: the call was altered on the way or signed with another secret.');
+  if (!offered.some((signature) => expected.some((own) => same(signature, own))))
+    throw new ReceiverError('signature_mismatch', 'No signature fits: the call was altered on the way or signed with another secret.');
   return { id, body };
 }
 

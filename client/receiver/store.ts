@@ -41,10 +41,20 @@ interface Line {
 }
 
 const isLine = (value: unknown): value is Line =>
-  typeof value === 'object' && value !== null && 'id' in value && typeof value.id === 'string' && 'seen' in value && (value.seen === 'begun' || value.seen === 'done') && 'at' in value && typeof value.at === 'string';
+  typeof value === 'object' &&
+  value !== null &&
+  'id' in value &&
+  typeof value.id === 'string' &&
+  'seen' in value &&
+  (value.seen === 'begun' || value.seen === 'done') &&
+  'at' in value &&
+  typeof value.at === 'string';
 
 /** One line per change, forced to the disk before `set` returns; one process at a time. Forgets what is old when it opens. */
-export function fileStore(path: string, { now = () => new Date(), rememberMs = REMEMBER_MS }: { readonly now?: () => Date; readonly rememberMs?: number } = {}): SeenStore & { close(): void } {
+export function fileStore(
+  path: string,
+  { now = () => new Date(), rememberMs = REMEMBER_MS }: { readonly now?: () => Date; readonly rememberMs?: number } = {},
+): SeenStore & { close(): void } {
   const seen = new Map<string, Line>();
   const oldest = now().getTime() - rememberMs;
   for (const line of existsSync(path) ? readFileSync(path, 'utf8').split('\n') : []) {

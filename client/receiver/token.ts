@@ -32,7 +32,10 @@ export class NotADecision extends Error {
 export async function verifyDecisionToken(token: string, keys: TokenKeySource, expect: TokenExpectation): Promise<TokenClaims> {
   const keyOf = typeof keys === 'function' ? keys : createLocalJWKSet(keys);
   const { payload } = await jwtVerify(token, keyOf, {
-    algorithms: [TOKEN_ALG], typ: TOKEN_TYP, audience: tokenAudience(expect.tenant, expect.agent), currentDate: expect.now,
+    algorithms: [TOKEN_ALG],
+    typ: TOKEN_TYP,
+    audience: tokenAudience(expect.tenant, expect.agent),
+    currentDate: expect.now,
     ...(expect.issuer === undefined ? {} : { issuer: expect.issuer }),
   });
   if (!isTokenClaims(payload) || payload.tenant !== expect.tenant || payload.agent !== expect.agent) throw new NotADecision();

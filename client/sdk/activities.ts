@@ -18,7 +18,9 @@ export function createAgentActivities(options: CountersignOptions): AgentActivit
   return {
     submitApprovalRequest: ({ idempotencyKey, request }) =>
       asFailure(async () => {
-        const { approvalId, tenant, needsWorkflow, result, headline, timeScale } = await countersign.submit(request, { idempotencyKey: headerKey(idempotencyKey) });
+        const { approvalId, tenant, needsWorkflow, result, headline, timeScale } = await countersign.submit(request, {
+          idempotencyKey: headerKey(idempotencyKey),
+        });
         return { approvalId, tenant, needsWorkflow, result, headline, timeScale };
       }),
     readApprovalResult: ({ approvalId }) => asFailure(async () => (await countersign.get(approvalId)).result),

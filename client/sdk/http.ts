@@ -28,7 +28,10 @@ export interface Call<T extends z.ZodType> {
 const TIMEOUT_MS = 30_000;
 
 /** A call that came back: its status too, since 200 and 202 may mean different things. */
-export async function call<T extends z.ZodType>(connection: Connection, { method, path, answer, body, idempotencyKey, waitMs = 0, signal }: Call<T>): Promise<{ status: number; value: z.output<T> }> {
+export async function call<T extends z.ZodType>(
+  connection: Connection,
+  { method, path, answer, body, idempotencyKey, waitMs = 0, signal }: Call<T>,
+): Promise<{ status: number; value: z.output<T> }> {
   const { url, key, fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS } = connection;
   const headers: Record<string, string> = { accept: 'application/json', ...(key === '' ? {} : { authorization: `Bearer ${key}` }) };
   if (body !== undefined) headers['content-type'] = 'application/json';
@@ -38,7 +41,11 @@ export async function call<T extends z.ZodType>(connection: Connection, { method
   let text: string;
   try {
     response = await fetch(`${url.replace(/\/+$/, '')}${path}`, {
-      method, headers, redirect: 'error', signal: signal ? AbortSignal.any([signal, time]) : time, ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      method,
+      headers,
+      redirect: 'error',
+      signal: signal ? AbortSignal.any([signal, time]) : time,
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
     });
     text = await response.text();
   } catch (cause) {
@@ -48,7 +55,14 @@ export async function call<T extends z.ZodType>(connection: Connection, { method
   const json = parse(text);
   if (!response.ok) throw errorOf(response.status, json);
   const parsed = answer.safeParse(json);
-  if (!parsed.success) throw new CountersignError('unexpected_answer', `The server at ${url} gave an answer of another form; is it Countersign of the same version?`, response.status, [], { cause: parsed.error });
+  if (!parsed.success)
+    throw new CountersignError(
+      'unexpected_answer',
+      `The server at ${url} gave an answer of another form; is it Countersign of the same version?`,
+      response.status,
+      [],
+      { cause: parsed.error },
+    );
   return { status: response.status, value: parsed.data };
 }
 

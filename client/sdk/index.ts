@@ -97,7 +97,11 @@ export function createCountersign(options: CountersignOptions): Countersign {
         const seconds = Math.min(POLL_SECONDS, left / 1000);
         try {
           const { value } = await call(connection, {
-            method: 'GET', path: `${path(approvalId)}?wait=${seconds.toFixed(3)}`, answer: ApprovalSchema, waitMs: seconds * 1000, ...(signal ? { signal } : {}),
+            method: 'GET',
+            path: `${path(approvalId)}?wait=${seconds.toFixed(3)}`,
+            answer: ApprovalSchema,
+            waitMs: seconds * 1000,
+            ...(signal ? { signal } : {}),
           });
           const { result } = approvalOf(value);
           if (result) return result;
@@ -106,7 +110,8 @@ export function createCountersign(options: CountersignOptions): Countersign {
           if (!(error instanceof CountersignError && error.retryable) || Date.now() >= deadline) throw error;
           await pause(Math.min(RETRY_PAUSE_MS, left), signal);
         }
-        if (Date.now() >= deadline) throw new CountersignError('wait_timed_out', `${approvalId} had not ended after ${String(timeoutMs)} ms; it goes on waiting without you`, null);
+        if (Date.now() >= deadline)
+          throw new CountersignError('wait_timed_out', `${approvalId} had not ended after ${String(timeoutMs)} ms; it goes on waiting without you`, null);
       }
     },
     async withdraw(approvalId, reason) {
@@ -134,11 +139,30 @@ function pause(forMs: number, signal: AbortSignal | undefined): Promise<void> {
 const resultOf = (value: unknown): ApprovalResult | null => value as ApprovalResult | null;
 
 const submittedOf = (s: z.output<typeof SubmittedSchema>): Submitted => ({
-  approvalId: s.approval_id, tenant: s.tenant, replayed: s.replayed, state: s.state as State, headline: s.headline, plan: s.plan as unknown as Plan, packetDigest: s.packet_digest,
-  actionDigest: s.action_digest, meanwhile: s.meanwhile, needsWorkflow: s.needs_workflow, timeScale: s.time_scale, result: resultOf(s.result),
+  approvalId: s.approval_id,
+  tenant: s.tenant,
+  replayed: s.replayed,
+  state: s.state as State,
+  headline: s.headline,
+  plan: s.plan as unknown as Plan,
+  packetDigest: s.packet_digest,
+  actionDigest: s.action_digest,
+  meanwhile: s.meanwhile,
+  needsWorkflow: s.needs_workflow,
+  timeScale: s.time_scale,
+  result: resultOf(s.result),
 });
 
 const approvalOf = (a: z.output<typeof ApprovalSchema>): Approval => ({
-  approvalId: a.approval_id, state: a.state as State, ended: a.ended, headline: a.headline, lane: a.lane, level: a.level, owner: a.owner, dueAt: a.due_at, meanwhile: a.meanwhile,
-  result: resultOf(a.result), page: a.page,
+  approvalId: a.approval_id,
+  state: a.state as State,
+  ended: a.ended,
+  headline: a.headline,
+  lane: a.lane,
+  level: a.level,
+  owner: a.owner,
+  dueAt: a.due_at,
+  meanwhile: a.meanwhile,
+  result: resultOf(a.result),
+  page: a.page,
 });

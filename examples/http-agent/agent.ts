@@ -50,7 +50,10 @@ export interface Agent {
 
 /** Countersign did not take the request; asking again changes nothing. */
 export class NotTaken extends Error {
-  constructor(readonly code: string, message: string) {
+  constructor(
+    readonly code: string,
+    message: string,
+  ) {
     super(message);
     this.name = 'NotTaken';
   }
@@ -94,11 +97,13 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   }
 
   const server = createServer((request, response) => {
-    const reply = (status: number, body: object): void => void response.writeHead(status, { 'content-type': 'application/json', ...(request.complete ? {} : { connection: 'close' }) }).end(JSON.stringify(body));
+    const reply = (status: number, body: object): void =>
+      void response.writeHead(status, { 'content-type': 'application/json', ...(request.complete ? {} : { connection: 'close' }) }).end(JSON.stringify(body));
     receive(request).then(
       (what) => reply(200, { [what]: true }),
       (error: unknown) => {
-        const refusal = error instanceof Refused || (error instanceof Error && 'code' in error && /^ERR_(JWT|JWS|JOSE_(ALG|NOT)|JWKS_(NO|MULT))/.test(String(error.code)));
+        const refusal =
+          error instanceof Refused || (error instanceof Error && 'code' in error && /^ERR_(JWT|JWS|JOSE_(ALG|NOT)|JWKS_(NO|MULT))/.test(String(error.code)));
         append({ type: 'turned_away', why: error instanceof Error ? error.message : String(error) });
         // Anything else, such as keys that cannot be fetched now, is not the sender's fault: it tries again.
         reply(refusal ? 401 : 503, { refused: true });
@@ -125,7 +130,10 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
   }
 
   function track<T>(work: Promise<T>): Promise<T> {
-    const settled = work.then(() => undefined, () => undefined);
+    const settled = work.then(
+      () => undefined,
+      () => undefined,
+    );
     asking.add(settled);
     void settled.finally(() => asking.delete(settled));
     return work;
@@ -136,7 +144,8 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
 
   // Asked before a crash and not known to be taken: ask again, under the same key and in the same words.
   const answered = new Set(journal.entries.flatMap((entry) => (entry.type === 'paused' || entry.type === 'refused' ? [entry.key] : [])));
-  for (const entry of [...journal.entries]) if (entry.type === 'asked' && !answered.has(entry.key)) void track(ask(entry.key, entry.request)).catch(() => undefined);
+  for (const entry of [...journal.entries])
+    if (entry.type === 'asked' && !answered.has(entry.key)) void track(ask(entry.key, entry.request)).catch(() => undefined);
 
   return {
     url,
@@ -207,12 +216,16 @@ async function post(apiUrl: string, apiKey: string, key: string, request: object
   for (let attempt = 1; ; attempt += 1) {
     try {
       const response = await fetch(new URL('/v1/requests', apiUrl), {
-        method: 'POST', body: JSON.stringify(request), signal: AbortSignal.timeout(30_000), redirect: 'error',
+        method: 'POST',
+        body: JSON.stringify(request),
+        signal: AbortSignal.timeout(30_000),
+        redirect: 'error',
         headers: { authorization: `Bearer ${apiKey}`, 'content-type': 'application/json', 'idempotency-key': key },
       });
       if (response.ok) return (await response.json()) as Reply;
       const problem = (await response.json().catch(() => ({}))) as { readonly code?: string; readonly detail?: string; readonly title?: string };
-      if (response.status < 500 && response.status !== 429) throw new NotTaken(problem.code ?? String(response.status), problem.detail ?? problem.title ?? 'Countersign did not take the request.');
+      if (response.status < 500 && response.status !== 429)
+        throw new NotTaken(problem.code ?? String(response.status), problem.detail ?? problem.title ?? 'Countersign did not take the request.');
       throw new Error(`Countersign answered ${response.status}.`);
     } catch (error) {
       if (error instanceof NotTaken || attempt === SUBMIT_ATTEMPTS) throw error;
@@ -236,10 +249,21 @@ function read(request: IncomingMessage): Promise<Buffer> {
 }
 
 async function main(): Promise<void> {
-  const { COUNTERSIGN_URL = 'http://127.0.0.1:8700', COUNTERSIGN_KEY, COUNTERSIGN_SECRET, AGENT_JOURNAL = 'agent-journal.jsonl', AGENT_PORT = '4100' } = process.env;
-  if (!COUNTERSIGN_KEY || !COUNTERSIGN_SECRET) throw new Error('Set COUNTERSIGN_KEY (the key of the agent) and COUNTERSIGN_SECRET (its whsec_ callback secret).');
+  const {
+    COUNTERSIGN_URL = 'http://127.0.0.1:8700',
+    COUNTERSIGN_KEY,
+    COUNTERSIGN_SECRET,
+    AGENT_JOURNAL = 'agent-journal.jsonl',
+    AGENT_PORT = '4100',
+  } = process.env;
+  if (!COUNTERSIGN_KEY || !COUNTERSIGN_SECRET)
+    throw new Error('Set COUNTERSIGN_KEY (the key of the agent) and COUNTERSIGN_SECRET (its whsec_ callback secret).');
   const agent = await startAgent({
-    apiUrl: COUNTERSIGN_URL, key: COUNTERSIGN_KEY, secret: COUNTERSIGN_SECRET.split(' '), journal: AGENT_JOURNAL, port: Number(AGENT_PORT),
+    apiUrl: COUNTERSIGN_URL,
+    key: COUNTERSIGN_KEY,
+    secret: COUNTERSIGN_SECRET.split(' '),
+    journal: AGENT_JOURNAL,
+    port: Number(AGENT_PORT),
     onEntry: (entry) => process.stdout.write(`${JSON.stringify(entry)}\n`),
   });
   process.stdout.write(`${JSON.stringify({ type: 'listening', url: agent.url })}\n`);

@@ -9,7 +9,15 @@ export type Step =
   | { readonly type: 'asked'; readonly key: string; readonly request: Readonly<Record<string, unknown>> }
   | { readonly type: 'refused'; readonly key: string; readonly code: string; readonly message: string }
   | { readonly type: 'paused'; readonly key: string; readonly approvalId: string; readonly actionDigest: string }
-  | { readonly type: 'acted'; readonly approvalId: string; readonly outcome: string; readonly did: string; readonly reason: string; readonly messageId: string | null; readonly tokenId: string }
+  | {
+      readonly type: 'acted';
+      readonly approvalId: string;
+      readonly outcome: string;
+      readonly did: string;
+      readonly reason: string;
+      readonly messageId: string | null;
+      readonly tokenId: string;
+    }
   | { readonly type: 'replayed'; readonly approvalId: string; readonly messageId: string | null }
   | { readonly type: 'turned_away'; readonly why: string };
 export type Entry = Step & { readonly at: string };
@@ -25,7 +33,10 @@ export function openJournal(path: string, now: () => Date): Journal {
   // What follows the last line end was torn by a crash, and had not counted.
   const whole = text.slice(0, text.lastIndexOf('\n') + 1);
   if (whole.length < text.length) truncateSync(path, Buffer.byteLength(whole));
-  const entries = whole.split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Entry);
+  const entries = whole
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => JSON.parse(line) as Entry);
   const file = openSync(path, 'a', 0o600);
   return {
     entries,

@@ -19,7 +19,11 @@ export interface Result {
 export class Refused extends Error {}
 
 /** The result in a callback, if its signature holds over exactly this body, id and time, and the time is now. */
-export function openCallback(raw: Uint8Array, headers: Readonly<Record<string, string | string[] | undefined>>, secrets: readonly string[]): { readonly id: string; readonly result: Result } {
+export function openCallback(
+  raw: Uint8Array,
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  secrets: readonly string[],
+): { readonly id: string; readonly result: Result } {
   const [id, timestamp, signature] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => headers[name]);
   if (typeof id !== 'string' || typeof timestamp !== 'string' || typeof signature !== 'string') throw new Refused('unsigned');
   // The library reads "1795253400abc" as a time, and a dot in the id moves the border of what is signed.
@@ -55,15 +59,25 @@ function resultIn(message: unknown): Result {
 export function isResult(value: unknown): value is Result {
   if (typeof value !== 'object' || value === null) return false;
   const result = value as Partial<Record<keyof Result, unknown>>;
-  return [result.approvalId, result.outcome, result.reason, result.actionDigest, result.token].every((part) => typeof part === 'string') && typeof result.next === 'object' && result.next !== null;
+  return (
+    [result.approvalId, result.outcome, result.reason, result.actionDigest, result.token].every((part) => typeof part === 'string') &&
+    typeof result.next === 'object' &&
+    result.next !== null
+  );
 }
 
 /** The token's single-use id, if the token proves this very result. The keys are fetched from Countersign and kept. */
 export function tokenChecker(apiUrl: string, now: () => Date): (result: Result) => Promise<string> {
   const keys = createRemoteJWKSet(new URL('/.well-known/jwks.json', apiUrl));
   return async (result) => {
-    const { payload } = await jwtVerify(result.token, keys, { algorithms: ['Ed25519'], typ: 'countersign-decision+jwt', currentDate: now(), requiredClaims: ['jti', 'exp', 'sub'] });
-    if (payload.sub !== result.approvalId || payload['outcome'] !== result.outcome || payload['action_digest'] !== result.actionDigest) throw new Refused('the token proves something else');
+    const { payload } = await jwtVerify(result.token, keys, {
+      algorithms: ['Ed25519'],
+      typ: 'countersign-decision+jwt',
+      currentDate: now(),
+      requiredClaims: ['jti', 'exp', 'sub'],
+    });
+    if (payload.sub !== result.approvalId || payload['outcome'] !== result.outcome || payload['action_digest'] !== result.actionDigest)
+      throw new Refused('the token proves something else');
     return payload.jti ?? '';
   };
 }

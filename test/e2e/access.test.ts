@@ -41,18 +41,27 @@ interface Ids {
 }
 
 const TABLE: Readonly<Record<string, { readonly ask: (ids: Ids) => Ask; readonly expect: Row }>> = {
-  'POST /v1/requests': { ask: () => ({ url: '/v1/requests', payload: refund(100), headers: { 'idempotency-key': randomUUID() } }), expect: { ...AGENTS, own: 201, other: 201, foreign: 201 } },
+  'POST /v1/requests': {
+    ask: () => ({ url: '/v1/requests', payload: refund(100), headers: { 'idempotency-key': randomUUID() } }),
+    expect: { ...AGENTS, own: 201, other: 201, foreign: 201 },
+  },
   'GET /v1/requests/{id}': { ask: ({ approval }) => ({ url: `/v1/requests/${approval}` }), expect: SEES },
   'GET /v1/requests/{id}/timeline': { ask: ({ approval }) => ({ url: `/v1/requests/${approval}/timeline` }), expect: SEES },
   'GET /v1/requests/{id}/packet': { ask: ({ approval }) => ({ url: `/v1/requests/${approval}/packet` }), expect: SEES },
-  'POST /v1/requests/{id}/withdraw': { ask: ({ approval }) => ({ url: `/v1/requests/${approval}/withdraw`, payload: { reason: 'no longer' } }), expect: { ...AGENTS, other: 404, foreign: 404 } },
+  'POST /v1/requests/{id}/withdraw': {
+    ask: ({ approval }) => ({ url: `/v1/requests/${approval}/withdraw`, payload: { reason: 'no longer' } }),
+    expect: { ...AGENTS, other: 404, foreign: 404 },
+  },
   'GET /v1/approvals': { ask: () => ({ url: '/v1/approvals' }), expect: PEOPLE },
   // Whoever sees it may try: the answer to those without the role or the right is the commit's, on the record.
   'POST /v1/approvals/{id}/moves': {
     ask: ({ approval }) => ({ url: `/v1/approvals/${approval}/moves`, payload: { type: 'claim' } }),
     expect: { ...PEOPLE, asked: 202, requester: 202, auditor: 202, operator: 202, elsewhere: 404, stranger: 404 },
   },
-  'GET /v1/commands/{id}': { ask: ({ command }) => ({ url: `/v1/commands/${command}` }), expect: { ...PEOPLE, requester: 404, elsewhere: 404, auditor: 404, operator: 404, stranger: 404 } },
+  'GET /v1/commands/{id}': {
+    ask: ({ command }) => ({ url: `/v1/commands/${command}` }),
+    expect: { ...PEOPLE, requester: 404, elsewhere: 404, auditor: 404, operator: 404, stranger: 404 },
+  },
   'GET /v1/tickets': { ask: () => ({ url: '/v1/tickets' }), expect: PEOPLE },
   'GET /v1/deliveries': { ask: () => ({ url: '/v1/deliveries?status=failed_for_good' }), expect: PEOPLE },
   'GET /v1/me': { ask: () => ({ url: '/v1/me' }), expect: { ...all(200), ...nobody() } },
@@ -66,7 +75,13 @@ const TABLE: Readonly<Record<string, { readonly ask: (ids: Ids) => Ask; readonly
 
 /** Pages know people by their cookie alone: without one, and for every bearer, they lead to the sign-in or refuse. */
 const PAGES: Readonly<Record<string, number>> = {
-  'GET /': 303, 'GET /approvals/:id': 303, 'POST /approvals/:id/moves': 303, 'GET /login': 200, 'POST /login': 404, 'POST /logout': 303, 'GET /assets/page.css': 200,
+  'GET /': 303,
+  'GET /approvals/:id': 303,
+  'POST /approvals/:id/moves': 303,
+  'GET /login': 200,
+  'POST /login': 404,
+  'POST /logout': 303,
+  'GET /assets/page.css': 200,
 };
 
 let world: ApiWorld;
@@ -81,8 +96,16 @@ beforeAll(async () => {
   const { own, other, foreign } = world.keys;
   const [header, payload] = (await world.signIn('fay')).split('.');
   const pairs: readonly (readonly [CallerName, string])[] = [
-    ['forged', `${header ?? ''}.${payload ?? ''}.AAAA`], ['own', own], ['other', other], ['foreign', foreign], ['asked', await world.signIn('fay')], ['elsewhere', await world.signIn('sam')],
-    ['requester', await world.signIn('rita')], ['auditor', await world.signIn('ada')], ['operator', await world.signIn('omar')], ['stranger', await world.signIn('ada', OTHER_TENANT)],
+    ['forged', `${header ?? ''}.${payload ?? ''}.AAAA`],
+    ['own', own],
+    ['other', other],
+    ['foreign', foreign],
+    ['asked', await world.signIn('fay')],
+    ['elsewhere', await world.signIn('sam')],
+    ['requester', await world.signIn('rita')],
+    ['auditor', await world.signIn('ada')],
+    ['operator', await world.signIn('omar')],
+    ['stranger', await world.signIn('ada', OTHER_TENANT)],
   ];
   for (const [name, token] of pairs) tokens.set(name, token);
 });
@@ -93,16 +116,28 @@ const bearer = (caller: CallerName): Record<string, string> => {
 };
 
 async function newIds(): Promise<Ids> {
-  const submitted = await world.app.inject({ method: 'POST', url: '/v1/requests', headers: { ...bearer('own'), 'idempotency-key': randomUUID() }, payload: refund(48_000) });
+  const submitted = await world.app.inject({
+    method: 'POST',
+    url: '/v1/requests',
+    headers: { ...bearer('own'), 'idempotency-key': randomUUID() },
+    payload: refund(48_000),
+  });
   const { approval_id: approval, packet_digest: digest } = submitted.json<{ approval_id: string; packet_digest: string }>();
-  const moved = await world.app.inject({ method: 'POST', url: `/v1/approvals/${approval}/moves`, headers: bearer('asked'), payload: { type: 'approve', packet_digest: digest } });
+  const moved = await world.app.inject({
+    method: 'POST',
+    url: `/v1/approvals/${approval}/moves`,
+    headers: bearer('asked'),
+    payload: { type: 'approve', packet_digest: digest },
+  });
   return { approval, digest, command: moved.json<{ command_id: string }>().command_id };
 }
 
 /** Method and path of every operation in the OpenAPI document. */
 async function operations(): Promise<string[]> {
   const { paths } = (await world.app.inject({ url: '/openapi.json' })).json<{ paths: Record<string, object> }>();
-  return Object.entries(paths).flatMap(([path, item]) => Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`)).sort();
+  return Object.entries(paths)
+    .flatMap(([path, item]) => Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`))
+    .sort();
 }
 
 it('the table names every operation of the OpenAPI document, and no other', async () => {
@@ -113,7 +148,12 @@ it('every route of the server is in the document or is a page', async () => {
   const served = world.app.routeTable.filter(({ method }) => method !== 'HEAD');
   const documented = served.filter(({ who }) => who !== 'page').map(({ method, url }) => `${method} ${url.replace(/:(\w+)/g, '{$1}')}`);
   expect(documented.sort()).toEqual(await operations());
-  expect(served.filter(({ who }) => who === 'page').map(({ method, url }) => `${method} ${url}`).sort()).toEqual(Object.keys(PAGES).sort());
+  expect(
+    served
+      .filter(({ who }) => who === 'page')
+      .map(({ method, url }) => `${method} ${url}`)
+      .sort(),
+  ).toEqual(Object.keys(PAGES).sort());
 });
 
 describe.each(Object.entries(TABLE))('%s', (route, { ask, expect: expected }) => {
@@ -137,14 +177,21 @@ describe('what a caller may not see', () => {
     const none: Ids = { approval: 'ap_000000000000000000000000', command: randomUUID(), digest: ids.digest };
     const method = route.startsWith('POST') ? 'POST' : 'GET';
     for (const caller of CALLERS.filter((c) => expected[c] === 404)) {
-      const [there, nowhere] = await Promise.all([ask(ids), ask(none)].map((a) => world.app.inject({ method, url: a.url, headers: bearer(caller), ...(a.payload ? { payload: a.payload } : {}) })));
+      const [there, nowhere] = await Promise.all(
+        [ask(ids), ask(none)].map((a) => world.app.inject({ method, url: a.url, headers: bearer(caller), ...(a.payload ? { payload: a.payload } : {}) })),
+      );
       expect({ caller, status: there?.statusCode, body: there?.body }).toEqual({ caller, status: nowhere?.statusCode, body: nowhere?.body });
     }
   });
 
   it('is in no list either', async () => {
     const { approval } = await newIds();
-    const transfer = await world.app.inject({ method: 'POST', url: '/v1/requests', headers: { ...bearer('own'), 'idempotency-key': randomUUID() }, payload: actionOf('talk.transfer') });
+    const transfer = await world.app.inject({
+      method: 'POST',
+      url: '/v1/requests',
+      headers: { ...bearer('own'), 'idempotency-key': randomUUID() },
+      payload: actionOf('talk.transfer'),
+    });
     const escalation = transfer.json<{ approval_id: string }>().approval_id;
     const listed = async (caller: CallerName): Promise<string> => (await world.app.inject({ url: '/v1/approvals?limit=200', headers: bearer(caller) })).body;
     for (const caller of ['elsewhere', 'stranger'] as const) expect(await listed(caller)).not.toContain(approval);
@@ -166,7 +213,10 @@ describe('pages', () => {
     const { approval } = await newIds();
     const [method, path = '/'] = route.split(' ');
     const response = await world.app.inject({
-      method: method === 'POST' ? 'POST' : 'GET', url: path.replace(':id', approval), headers: { ...bearer('asked'), 'content-type': 'application/x-www-form-urlencoded' }, ...(method === 'POST' ? { payload: 'type=claim' } : {}),
+      method: method === 'POST' ? 'POST' : 'GET',
+      url: path.replace(':id', approval),
+      headers: { ...bearer('asked'), 'content-type': 'application/x-www-form-urlencoded' },
+      ...(method === 'POST' ? { payload: 'type=claim' } : {}),
     });
     expect(response.statusCode).toBe(status);
   });

@@ -28,7 +28,12 @@ beforeAll(async () => {
 const as = (token: string): Record<string, string> => ({ authorization: `Bearer ${token}` });
 
 const submit = (body: unknown, key: string = randomUUID(), token = world.keys.own) =>
-  world.app.inject({ method: 'POST', url: '/v1/requests', headers: { ...as(token), 'idempotency-key': key, 'content-type': 'application/json' }, payload: typeof body === 'string' ? body : JSON.stringify(body) });
+  world.app.inject({
+    method: 'POST',
+    url: '/v1/requests',
+    headers: { ...as(token), 'idempotency-key': key, 'content-type': 'application/json' },
+    payload: typeof body === 'string' ? body : JSON.stringify(body),
+  });
 
 const submitted = async (body: unknown): Promise<Submitted> => (await submit(body)).json<Submitted>();
 
@@ -36,7 +41,14 @@ describe('submitting', () => {
   it('records what needs a person although the engine is away, and says that it waits', async () => {
     const response = await submit(refund(48_000));
     expect(response.statusCode).toBe(201);
-    expect(response.json()).toMatchObject({ state: 'routing', needs_workflow: true, replayed: false, result: null, tenant: API_TENANT, headline: expect.stringContaining('USD 480.00') as string });
+    expect(response.json()).toMatchObject({
+      state: 'routing',
+      needs_workflow: true,
+      replayed: false,
+      result: null,
+      tenant: API_TENANT,
+      headline: expect.stringContaining('USD 480.00') as string,
+    });
     expect(response.headers.location).toBe(`/v1/requests/${response.json<Submitted>().approval_id}`);
   });
 
@@ -69,10 +81,21 @@ describe('submitting', () => {
     ['a lane, which the policy decides', valid.replace('{', '{"lane":"finance",'), 422, 'invalid_request'],
     ['an unknown action', JSON.stringify(actionOf('space.launch')), 422, 'unknown_action'],
     ['missing evidence', JSON.stringify(actionOf('invoice.pay', { amount: { minor: 1, currency: 'USD' }, invoice: 'i1' })), 422, 'missing_evidence'],
-    ['a callback to a host that is not registered', JSON.stringify(refund(48_000, { resume: { type: 'callback', url: 'https://evil.example/' } })), 422, 'callback_not_allowed'],
+    [
+      'a callback to a host that is not registered',
+      JSON.stringify(refund(48_000, { resume: { type: 'callback', url: 'https://evil.example/' } })),
+      422,
+      'callback_not_allowed',
+    ],
     ['more than the limit', JSON.stringify(refund(48_000, { reason: 'x'.repeat(300_000) })), 413, 'too_large'],
   ])('refuses %s with its code and leaves nothing', async (_what, body, status, code) => {
-    const count = async () => (await store.db.selectFrom('requests').select((eb) => eb.fn.countAll<number>().as('n')).executeTakeFirstOrThrow()).n;
+    const count = async () =>
+      (
+        await store.db
+          .selectFrom('requests')
+          .select((eb) => eb.fn.countAll<number>().as('n'))
+          .executeTakeFirstOrThrow()
+      ).n;
     const before = await count();
     const response = await submit(body);
     expect({ status: response.statusCode, code: response.json<{ code: string }>().code }).toEqual({ status, code });
@@ -84,14 +107,24 @@ describe('submitting', () => {
   it('asks for an Idempotency-Key and for JSON', async () => {
     const noKey = await world.app.inject({ method: 'POST', url: '/v1/requests', headers: as(world.keys.own), payload: refund(1) });
     expect(noKey.json()).toMatchObject({ status: 400, code: 'idempotency_key_required' });
-    const form = await world.app.inject({ method: 'POST', url: '/v1/requests', headers: { ...as(world.keys.own), 'idempotency-key': 'k', 'content-type': 'application/x-www-form-urlencoded' }, payload: 'a=b' });
+    const form = await world.app.inject({
+      method: 'POST',
+      url: '/v1/requests',
+      headers: { ...as(world.keys.own), 'idempotency-key': 'k', 'content-type': 'application/x-www-form-urlencoded' },
+      payload: 'a=b',
+    });
     expect(form.json()).toMatchObject({ status: 415, code: 'unsupported_media_type' });
   });
 });
 
 describe('moves while the engine is away', () => {
   const move = (id: string, token: string, body: unknown, key?: string) =>
-    world.app.inject({ method: 'POST', url: `/v1/approvals/${id}/moves`, headers: { ...as(token), ...(key === undefined ? {} : { 'idempotency-key': key }) }, payload: body as object });
+    world.app.inject({
+      method: 'POST',
+      url: `/v1/approvals/${id}/moves`,
+      headers: { ...as(token), ...(key === undefined ? {} : { 'idempotency-key': key }) },
+      payload: body as object,
+    });
 
   it('keeps the move, says so with its id, and answers it from there', async () => {
     const { approval_id: id, packet_digest: digest } = await submitted(refund(48_000));
@@ -106,7 +139,8 @@ describe('moves while the engine is away', () => {
   it('shows a stored command to its maker alone', async () => {
     const { approval_id: id, packet_digest: digest } = await submitted(refund(48_000));
     const { command_id: commandId } = (await move(id, await world.signIn('fay'), { type: 'approve', packet_digest: digest })).json<{ command_id: string }>();
-    for (const other of ['finn', 'omar']) expect((await world.app.inject({ url: `/v1/commands/${commandId}`, headers: as(await world.signIn(other)) })).statusCode).toBe(404);
+    for (const other of ['finn', 'omar'])
+      expect((await world.app.inject({ url: `/v1/commands/${commandId}`, headers: as(await world.signIn(other)) })).statusCode).toBe(404);
   });
 
   it('takes one key for one move, and refuses it for another', async () => {
@@ -121,10 +155,20 @@ describe('moves while the engine is away', () => {
 
   it('answers a move on an ended approval from the record, in the words of how it ended', async () => {
     const { approval_id: id, packet_digest: digest } = await submitted(refund(48_000));
-    const withdrawn = await world.app.inject({ method: 'POST', url: `/v1/requests/${id}/withdraw`, headers: as(world.keys.own), payload: { reason: 'paid by hand' } });
+    const withdrawn = await world.app.inject({
+      method: 'POST',
+      url: `/v1/requests/${id}/withdraw`,
+      headers: as(world.keys.own),
+      payload: { reason: 'paid by hand' },
+    });
     expect(withdrawn.json()).toMatchObject({ state: 'withdrawn', ended: true });
     const response = await move(id, await world.signIn('fay'), { type: 'approve', packet_digest: digest });
-    expect(response.json()).toMatchObject({ status: 409, code: 'already_decided', state: 'withdrawn', detail: expect.stringContaining('paid by hand') as string });
+    expect(response.json()).toMatchObject({
+      status: 409,
+      code: 'already_decided',
+      state: 'withdrawn',
+      detail: expect.stringContaining('paid by hand') as string,
+    });
   });
 
   it('does not take a move without the digest of the packet, nor one with more than a move has', async () => {
@@ -142,8 +186,11 @@ describe('lists', () => {
     const transfer = (await submitted(actionOf('talk.transfer'))).approval_id;
     const all = async (token: string, limit: number): Promise<string[]> => {
       const seen: string[] = [];
-      for (let cursor = ''; ; ) {
-        const page = (await world.app.inject({ url: `/v1/approvals?limit=${String(limit)}${cursor}`, headers: as(token) })).json<{ items: { approval_id: string }[]; next_cursor: string | null }>();
+      for (let cursor = ''; ;) {
+        const page = (await world.app.inject({ url: `/v1/approvals?limit=${String(limit)}${cursor}`, headers: as(token) })).json<{
+          items: { approval_id: string }[];
+          next_cursor: string | null;
+        }>();
         seen.push(...page.items.map((a) => a.approval_id));
         if (page.next_cursor === null) return seen;
         cursor = `&cursor=${page.next_cursor}`;
@@ -175,13 +222,17 @@ describe('signing in', () => {
   });
 
   it('names no one who is in two directories without saying which, and nobody unknown', async () => {
-    for (const person of ['fay', 'nobody']) expect((await world.app.inject({ method: 'POST', url: '/v1/dev/login', payload: { person } })).statusCode).toBe(404);
+    for (const person of ['fay', 'nobody'])
+      expect((await world.app.inject({ method: 'POST', url: '/v1/dev/login', payload: { person } })).statusCode).toBe(404);
   });
 
   it('does not exist in production', async () => {
     const production = await openApi({ store, development: false });
     expect((await production.app.inject({ method: 'POST', url: '/v1/dev/login', payload: { person: 'fay', tenant: API_TENANT } })).statusCode).toBe(404);
-    expect((await production.app.inject({ method: 'POST', url: '/login', payload: 'person=fay', headers: { 'content-type': 'application/x-www-form-urlencoded' } })).statusCode).toBe(404);
+    expect(
+      (await production.app.inject({ method: 'POST', url: '/login', payload: 'person=fay', headers: { 'content-type': 'application/x-www-form-urlencoded' } }))
+        .statusCode,
+    ).toBe(404);
     expect((await production.app.inject({ url: '/openapi.json' })).json<{ paths: object }>().paths).not.toHaveProperty('/v1/dev/login');
     await production.close();
   });
@@ -190,7 +241,11 @@ describe('signing in', () => {
 describe('what the API says of itself', () => {
   it('is alive, and not ready without its engine', async () => {
     expect((await world.app.inject({ url: '/healthz' })).json()).toEqual({ status: 'ok' });
-    expect((await world.app.inject({ url: '/readyz' })).json()).toMatchObject({ status: 503, code: 'unavailable', detail: 'Not ready: the engine does not answer' });
+    expect((await world.app.inject({ url: '/readyz' })).json()).toMatchObject({
+      status: 503,
+      code: 'unavailable',
+      detail: 'Not ready: the engine does not answer',
+    });
   });
 
   it('publishes the keys of its tokens and none of its secrets', async () => {

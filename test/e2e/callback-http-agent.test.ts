@@ -46,7 +46,11 @@ async function openDesk(sender: Sender): Promise<Desk> {
 }
 
 const taken = (approvalId: string, result: unknown = null): object => ({
-  approval_id: approvalId, action_digest: digestOf(approvalId), state: 'waiting', meanwhile: { agent: 'park_item', operator: 'Look at the invoice' }, result,
+  approval_id: approvalId,
+  action_digest: digestOf(approvalId),
+  state: 'waiting',
+  meanwhile: { agent: 'park_item', operator: 'Look at the invoice' },
+  result,
 });
 
 let dir: string;
@@ -74,19 +78,27 @@ describe('an agent that paused', () => {
   const post = (body: string, headers: Record<string, string>) => fetch(agent.url, { method: 'POST', body, headers });
 
   it('asks with its key, says where it is called back, and resumes with the verified answer', async () => {
-    expect(await agent.submit({ action: { type: 'refund.issue' } }, 'apr_1')).toEqual({ approvalId: 'apr_1', state: 'waiting', meanwhile: { agent: 'park_item', operator: 'Look at the invoice' } });
-    expect(desk.asked).toEqual([{ key: 'apr_1', auth: 'Bearer key-1', body: { action: { type: 'refund.issue' }, resume: { type: 'callback', url: agent.url } } }]);
+    expect(await agent.submit({ action: { type: 'refund.issue' } }, 'apr_1')).toEqual({
+      approvalId: 'apr_1',
+      state: 'waiting',
+      meanwhile: { agent: 'park_item', operator: 'Look at the invoice' },
+    });
+    expect(desk.asked).toEqual([
+      { key: 'apr_1', auth: 'Bearer key-1', body: { action: { type: 'refund.issue' }, resume: { type: 'callback', url: agent.url } } },
+    ]);
     expect(await sender.send(agent.url, await sender.result('apr_1', 'approved'))).toMatchObject({ status: 'done', httpStatus: 200 });
     expect(await agent.waitFor('apr_1')).toMatchObject({ outcome: 'approved', did: 'executed the action', tokenId: 'apr_1-9', messageId: 'apr_1_9-0' });
   });
 
-  it.each([['denied', 'took no action: log the reason and end the run'], ['expired', 'took no action: log the reason and end the run'], ['handed_back', 'went on as instructed: log the reason and end the run']] as const)(
-    'does not execute when the answer is %s', async (outcome, did) => {
-      await agent.submit({}, 'apr_1');
-      await sender.send(agent.url, await sender.result('apr_1', outcome));
-      expect(agent.outcomes()).toMatchObject([{ outcome, did }]);
-    },
-  );
+  it.each([
+    ['denied', 'took no action: log the reason and end the run'],
+    ['expired', 'took no action: log the reason and end the run'],
+    ['handed_back', 'went on as instructed: log the reason and end the run'],
+  ] as const)('does not execute when the answer is %s', async (outcome, did) => {
+    await agent.submit({}, 'apr_1');
+    await sender.send(agent.url, await sender.result('apr_1', outcome));
+    expect(agent.outcomes()).toMatchObject([{ outcome, did }]);
+  });
 
   it('acts once when it is called ten times, one after the other and at once', async () => {
     await agent.submit({}, 'apr_1');
@@ -168,9 +180,19 @@ describe('an agent that is killed', () => {
   });
 
   /** The agent as its own process; resolves when it listens. */
-  async function start(port: number, ...requests: readonly string[]): Promise<{ readonly url: string; kill(): Promise<void>; until(type: Entry['type']): Promise<void> }> {
+  async function start(
+    port: number,
+    ...requests: readonly string[]
+  ): Promise<{ readonly url: string; kill(): Promise<void>; until(type: Entry['type']): Promise<void> }> {
     const mine = spawn(process.execPath, ['--import', 'tsx', 'examples/http-agent/agent.ts', ...requests], {
-      env: { ...process.env, COUNTERSIGN_URL: desk.url, COUNTERSIGN_KEY: 'key-1', COUNTERSIGN_SECRET: SECRET, AGENT_JOURNAL: journalPath(), AGENT_PORT: String(port) },
+      env: {
+        ...process.env,
+        COUNTERSIGN_URL: desk.url,
+        COUNTERSIGN_KEY: 'key-1',
+        COUNTERSIGN_SECRET: SECRET,
+        AGENT_JOURNAL: journalPath(),
+        AGENT_PORT: String(port),
+      },
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     child = mine;
@@ -198,7 +220,11 @@ describe('an agent that is killed', () => {
       kill: () => new Promise((resolve) => mine.once('exit', () => resolve()).kill('SIGKILL')),
     };
   }
-  const lines = (): Entry[] => readFileSync(journalPath(), 'utf8').split('\n').filter((line) => line !== '').map((line) => JSON.parse(line) as Entry);
+  const lines = (): Entry[] =>
+    readFileSync(journalPath(), 'utf8')
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as Entry);
 
   it('asks again in the same words after dying between asking and pausing, and resumes once after dying with the answer', async () => {
     const request = join(dir, 'request.json');

@@ -17,7 +17,10 @@ const python = join(venv, 'bin', 'python');
 function prepare(): string | null {
   const steps: readonly (readonly [string, readonly string[]])[] = [
     ['python3', ['-m', 'venv', venv]],
-    [python, ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--retries', '1', '--timeout', '15', '-r', 'examples/python-agent/requirements.txt']],
+    [
+      python,
+      ['-m', 'pip', 'install', '--quiet', '--disable-pip-version-check', '--retries', '1', '--timeout', '15', '-r', 'examples/python-agent/requirements.txt'],
+    ],
   ];
   for (const [command, args] of steps) {
     const { status, stderr, error } = spawnSync(command, args, { encoding: 'utf8', timeout: 120_000 });
@@ -41,7 +44,10 @@ whenPython(`a Python agent with the standardwebhooks package from PyPI${missing 
   let url: string;
 
   async function start(): Promise<void> {
-    const started = spawn(python, ['examples/python-agent/agent.py'], { env: { ...process.env, COUNTERSIGN_SECRET: `${OTHER_SECRET} ${SECRET}`, AGENT_JOURNAL: journal, AGENT_PORT: '0' }, stdio: ['ignore', 'pipe', 'inherit'] });
+    const started = spawn(python, ['examples/python-agent/agent.py'], {
+      env: { ...process.env, COUNTERSIGN_SECRET: `${OTHER_SECRET} ${SECRET}`, AGENT_JOURNAL: journal, AGENT_PORT: '0' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     agent = started;
     url = await new Promise<string>((resolve, reject) => {
       started.once('exit', (code) => reject(new Error(`The agent ended with ${String(code)}`)));
@@ -49,8 +55,13 @@ whenPython(`a Python agent with the standardwebhooks package from PyPI${missing 
     });
   }
   const kill = () => new Promise((resolve) => agent.once('exit', resolve).kill('SIGKILL'));
-  const entries = (): Entry[] => readFileSync(journal, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as Entry);
-  const post = async (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string>): Promise<number> => (await fetch(url, { method: 'POST', body, headers })).status;
+  const entries = (): Entry[] =>
+    readFileSync(journal, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Entry);
+  const post = async (body: string | Uint8Array<ArrayBuffer>, headers: Record<string, string>): Promise<number> =>
+    (await fetch(url, { method: 'POST', body, headers })).status;
 
   beforeAll(async () => {
     sender = createSender();
@@ -69,10 +80,14 @@ whenPython(`a Python agent with the standardwebhooks package from PyPI${missing 
       // A tampered copy comes first: it must not spoil the genuine one.
       const headers = sign({ secrets: [SECRET], id: `apr_${i}_9-0`, timestamp: new Date().toISOString(), body });
       expect([i, await post(...tampered(i, body, headers))]).toEqual([i, 401]);
-      expect(await sender.send(url, result, { secrets: i % 2 === 0 ? [SECRET] : [`whsec_${Buffer.alloc(24, 50).toString('base64')}`, OTHER_SECRET] })).toMatchObject({ status: 'done', httpStatus: 200 });
+      expect(
+        await sender.send(url, result, { secrets: i % 2 === 0 ? [SECRET] : [`whsec_${Buffer.alloc(24, 50).toString('base64')}`, OTHER_SECRET] }),
+      ).toMatchObject({ status: 'done', httpStatus: 200 });
     }
     const acted = entries().filter(({ type }) => type === 'acted');
-    expect(acted.map(({ approvalId, outcome }) => [approvalId, outcome])).toEqual(Array.from({ length: 200 }, (_, i) => [`apr_${i}`, outcomes[i % outcomes.length]]));
+    expect(acted.map(({ approvalId, outcome }) => [approvalId, outcome])).toEqual(
+      Array.from({ length: 200 }, (_, i) => [`apr_${i}`, outcomes[i % outcomes.length]]),
+    );
     expect(entries().filter(({ type }) => type === 'turned_away')).toHaveLength(200);
   });
 
@@ -94,15 +109,25 @@ function tampered(i: number, body: string, headers: Record<string, string>): [st
   const at = (i * 31) % body.length;
   const { 'webhook-id': id = '', 'webhook-timestamp': timestamp = '', 'webhook-signature': signature = '' } = headers;
   switch (i % 10) {
-    case 0: return [`${body.slice(0, at)}${body[at] === '#' ? '%' : '#'}${body.slice(at + 1)}`, headers];
-    case 1: return [body, {}];
-    case 2: return [body, sign({ secrets: [SECRET], id, timestamp: new Date(Date.now() - 301_000).toISOString(), body })];
-    case 3: return [body, sign({ secrets: [`whsec_${Buffer.alloc(32, 99).toString('base64')}`], id, timestamp: new Date().toISOString(), body })];
-    case 4: return [body, { ...headers, 'webhook-id': `${id}0` }];
-    case 5: return [body, { ...headers, 'webhook-timestamp': String(Number(timestamp) + 1) }];
-    case 6: return [body, { ...headers, 'webhook-timestamp': `${timestamp}.0` }];
-    case 7: return [body, { ...headers, 'webhook-signature': signature.replace('v1,', 'v2,') }];
-    case 8: return [`${body}\n`, headers];
-    default: return [Uint8Array.of(0xff, 0xfe, ...Buffer.from(body)), headers];
+    case 0:
+      return [`${body.slice(0, at)}${body[at] === '#' ? '%' : '#'}${body.slice(at + 1)}`, headers];
+    case 1:
+      return [body, {}];
+    case 2:
+      return [body, sign({ secrets: [SECRET], id, timestamp: new Date(Date.now() - 301_000).toISOString(), body })];
+    case 3:
+      return [body, sign({ secrets: [`whsec_${Buffer.alloc(32, 99).toString('base64')}`], id, timestamp: new Date().toISOString(), body })];
+    case 4:
+      return [body, { ...headers, 'webhook-id': `${id}0` }];
+    case 5:
+      return [body, { ...headers, 'webhook-timestamp': String(Number(timestamp) + 1) }];
+    case 6:
+      return [body, { ...headers, 'webhook-timestamp': `${timestamp}.0` }];
+    case 7:
+      return [body, { ...headers, 'webhook-signature': signature.replace('v1,', 'v2,') }];
+    case 8:
+      return [`${body}\n`, headers];
+    default:
+      return [Uint8Array.of(0xff, 0xfe, ...Buffer.from(body)), headers];
   }
 }

@@ -38,8 +38,12 @@ interface Ran {
 async function countersign(argv: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<Ran> {
   let [out, err] = ['', ''];
   const code = await run(argv, {
-    env: { COUNTERSIGN_URL: url, COUNTERSIGN_KEYS_FILE: join(dir, 'keys.json'), DATABASE_URL: store.appUrl, ...env }, configDir: join(dir, 'config'), fetch: globalThis.fetch, now: () => new Date().toISOString(),
-    out: (text) => (out += text), err: (text) => (err += text),
+    env: { COUNTERSIGN_URL: url, COUNTERSIGN_KEYS_FILE: join(dir, 'keys.json'), DATABASE_URL: store.appUrl, ...env },
+    configDir: join(dir, 'config'),
+    fetch: globalThis.fetch,
+    now: () => new Date().toISOString(),
+    out: (text) => (out += text),
+    err: (text) => (err += text),
   });
   return { code, out, err };
 }
@@ -61,10 +65,16 @@ describe('policy check', () => {
     writeFileSync(join(good, 'policy.yaml'), DESK_POLICY.replace('usd(250)', 'usd(250'));
     expect(await countersign(['policy', 'check', good])).toMatchObject({ code: 1, out: expect.stringMatching(/policy\.yaml:\d+:\d+/) as string });
     expect(JSON.parse((await countersign(['policy', 'check', good, '--json'])).out)).toMatchObject({ ok: false, findings: [{ code: 'cel_syntax' }] });
-    expect(await countersign(['policy', 'check', join(dir, 'nowhere')])).toMatchObject({ code: 3, err: expect.stringContaining('file_unreadable: ') as string });
+    expect(await countersign(['policy', 'check', join(dir, 'nowhere')])).toMatchObject({
+      code: 3,
+      err: expect.stringContaining('file_unreadable: ') as string,
+    });
     expect((await countersign(['policy', 'publish', good, '--tenant', 'new', '--by', 'omar'])).code).toBe(1);
     writeFileSync(join(good, 'policy.yaml'), DESK_POLICY);
-    expect(await countersign(['policy', 'publish', good, '--tenant', 'new', '--by', 'omar'])).toMatchObject({ code: 0, out: expect.stringContaining('holds from now on') as string });
+    expect(await countersign(['policy', 'publish', good, '--tenant', 'new', '--by', 'omar'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('holds from now on') as string,
+    });
     expect((await countersign(['policy', 'publish', good, '--tenant', 'new', '--by', 'omar'])).out).toContain('held already');
   });
 });
@@ -86,7 +96,10 @@ describe('the record', () => {
   });
 
   it('says when the store is not there', async () => {
-    expect(await countersign(['record', 'verify'], { DATABASE_URL: 'postgresql://app:secret@127.0.0.1:1/none' })).toMatchObject({ code: 3, err: expect.stringMatching(/^store_unreachable: /) as string });
+    expect(await countersign(['record', 'verify'], { DATABASE_URL: 'postgresql://app:secret@127.0.0.1:1/none' })).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/^store_unreachable: /) as string,
+    });
   });
 });
 
@@ -101,9 +114,18 @@ describe('asking and deciding', () => {
     expect((await countersign(['list'])).out).toContain(id);
     expect(await countersign(['show', id])).toMatchObject({ code: 0, out: expect.stringContaining('refund-bot asked: Refund order o1') as string });
     // The engine is away: the move is kept.
-    expect(await countersign(['decide', id, 'approve', '--reason', 'fine'])).toMatchObject({ code: 0, out: expect.stringContaining('need not be sent again') as string });
+    expect(await countersign(['decide', id, 'approve', '--reason', 'fine'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('need not be sent again') as string,
+    });
     expect(await countersign(['wait', id, '--timeout', '0.1'])).toMatchObject({ code: 1, err: expect.stringContaining('wait_timed_out') as string });
-    await world.core.commit({ tenant: 'acme', approvalId: id, seq: 0, command: { type: 'withdraw', by: 'refund-bot', reason: 'paid' }, workflowTime: Date.now() });
+    await world.core.commit({
+      tenant: 'acme',
+      approvalId: id,
+      seq: 0,
+      command: { type: 'withdraw', by: 'refund-bot', reason: 'paid' },
+      workflowTime: Date.now(),
+    });
     expect(await countersign(['wait', id])).toMatchObject({ code: 1, out: expect.stringContaining('withdrawn: ') as string });
     expect(JSON.parse((await countersign(['decide', id, 'approve', '--json'])).err)).toMatchObject({ code: 'already_decided' });
     expect((await countersign(['callbacks', 'list'])).out).toBe('Nothing.\n');
@@ -112,12 +134,24 @@ describe('asking and deciding', () => {
   it('exits by outcome: 0 when allowed, 1 when blocked or refused, 2 when misused, 3 when nobody answers', async () => {
     expect((await countersign(['request', file('small.json', refund(100))], asAgent())).code).toBe(0);
     expect((await countersign(['request', file('secret.json', actionOf('secret.reveal'))], asAgent())).code).toBe(1);
-    expect(await countersign(['request', file('unknown.json', actionOf('space.launch'))], asAgent())).toMatchObject({ code: 1, err: expect.stringMatching(/^unknown_action: /) as string });
-    expect(await countersign(['request', file('twice.json', '{"a":1,"a":2}')], asAgent())).toMatchObject({ code: 1, err: expect.stringContaining('appears twice') as string });
+    expect(await countersign(['request', file('unknown.json', actionOf('space.launch'))], asAgent())).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^unknown_action: /) as string,
+    });
+    expect(await countersign(['request', file('twice.json', '{"a":1,"a":2}')], asAgent())).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('appears twice') as string,
+    });
     expect((await countersign(['decide', 'x', 'destroy'])).code).toBe(2);
     expect((await countersign(['nonsense'])).code).toBe(2);
     expect(await countersign(['list', '--url', 'http://127.0.0.1:1'])).toMatchObject({ code: 2 });
-    expect(await countersign(['show', 'x', '--url', 'http://127.0.0.1:1'], asAgent())).toMatchObject({ code: 3, err: expect.stringMatching(/^unreachable: /) as string });
-    expect(await countersign(['show', 'x'], { COUNTERSIGN_KEY: 'csk_unknown' })).toMatchObject({ code: 1, err: expect.stringMatching(/^unauthenticated: /) as string });
+    expect(await countersign(['show', 'x', '--url', 'http://127.0.0.1:1'], asAgent())).toMatchObject({
+      code: 3,
+      err: expect.stringMatching(/^unreachable: /) as string,
+    });
+    expect(await countersign(['show', 'x'], { COUNTERSIGN_KEY: 'csk_unknown' })).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^unauthenticated: /) as string,
+    });
   });
 });

@@ -21,7 +21,9 @@ const HOSTILE = '<script>alert(1)</script><img src=x onerror=alert(1)> pay \u202
 
 async function newApproval(): Promise<{ id: string; digest: string }> {
   const response = await world.app.inject({
-    method: 'POST', url: '/v1/requests', headers: { authorization: `Bearer ${world.keys.own}`, 'idempotency-key': randomUUID() },
+    method: 'POST',
+    url: '/v1/requests',
+    headers: { authorization: `Bearer ${world.keys.own}`, 'idempotency-key': randomUUID() },
     payload: refund(48_000, { reason: HOSTILE, evidence: [{ name: 'mail', title: 'Mail "of" the customer', source: 'customer', content: HOSTILE }] }),
   });
   const { approval_id: id, packet_digest: digest } = response.json<{ approval_id: string; packet_digest: string }>();
@@ -38,7 +40,9 @@ const cookieOf = async (person: string): Promise<string> => `countersign_session
 /** The hidden fields of the form for one move. */
 function fieldsOf(html: string, type: string): URLSearchParams {
   const form = html.split('<form').find((part) => part.includes(`name="type" value="${type}"`)) ?? '';
-  return new URLSearchParams([...form.matchAll(/type="hidden" name="(\w+)" value="([^"]*)"/g)].map(([, name, value]): [string, string] => [name ?? '', value ?? '']));
+  return new URLSearchParams(
+    [...form.matchAll(/type="hidden" name="(\w+)" value="([^"]*)"/g)].map(([, name, value]): [string, string] => [name ?? '', value ?? '']),
+  );
 }
 
 const commandsOf = async (id: string) => await store.db.selectFrom('commands').select(['person', 'body']).where('approval_id', '=', id).execute();
@@ -49,7 +53,16 @@ describe('the page of an approval', () => {
     const { id } = await newApproval();
     const { body, statusCode } = await asPerson('fay', { url: `/approvals/${id}` });
     expect(statusCode).toBe(200);
-    for (const words of ['Refund order o1', 'USD 480.00', 'Fay Okafor (finance_manager)', 'CFO is asked', 'ticket opens for manual review', 'refund_over_250', 'Refunds over USD 250.00 are signed by finance.', 'Timeline']) {
+    for (const words of [
+      'Refund order o1',
+      'USD 480.00',
+      'Fay Okafor (finance_manager)',
+      'CFO is asked',
+      'ticket opens for manual review',
+      'refund_over_250',
+      'Refunds over USD 250.00 are signed by finance.',
+      'Timeline',
+    ]) {
       expect(body).toContain(words);
     }
   });
@@ -69,7 +82,11 @@ describe('the page of an approval', () => {
   it('offers moves to those who may, a sentence to those who may not, and nothing at all to strangers', async () => {
     const { id } = await newApproval();
     expect((await asPerson('fay', { url: `/approvals/${id}` })).body).toContain('<button>Approve</button>');
-    for (const [person, words] of [['cleo', 'does not wait on a role of yours'], ['ada', 'does not wait on a role of yours'], ['rita', 'someone else decides it']] as const) {
+    for (const [person, words] of [
+      ['cleo', 'does not wait on a role of yours'],
+      ['ada', 'does not wait on a role of yours'],
+      ['rita', 'someone else decides it'],
+    ] as const) {
       const { body } = await asPerson(person, { url: `/approvals/${id}` });
       expect(body).toContain(words);
       expect(body).not.toContain('<button>Approve</button>');
@@ -81,9 +98,16 @@ describe('the page of an approval', () => {
     const { id } = await newApproval();
     const response = await world.app.inject({ url: `/approvals/${id}` });
     expect(response.headers.location).toBe(`/login?next=${encodeURIComponent(`/approvals/${id}`)}`);
-    const login = (next: string) => world.app.inject({ method: 'POST', url: '/login', headers: { 'content-type': 'application/x-www-form-urlencoded' }, payload: new URLSearchParams({ person: 'fay', tenant: 'acme', next }).toString() });
+    const login = (next: string) =>
+      world.app.inject({
+        method: 'POST',
+        url: '/login',
+        headers: { 'content-type': 'application/x-www-form-urlencoded' },
+        payload: new URLSearchParams({ person: 'fay', tenant: 'acme', next }).toString(),
+      });
     expect((await login(`/approvals/${id}`)).headers.location).toBe(`/approvals/${id}`);
-    for (const hostile of ['//evil.example', 'https://evil.example', '/approvals/../../x', '/\\evil.example']) expect((await login(hostile)).headers.location).toBe('/');
+    for (const hostile of ['//evil.example', 'https://evil.example', '/approvals/../../x', '/\\evil.example'])
+      expect((await login(hostile)).headers.location).toBe('/');
   });
 
   it('asks once more from here when a mail program sent the reader without the strict cookie', async () => {
@@ -96,7 +120,12 @@ describe('the page of an approval', () => {
 
 describe('deciding on the page', () => {
   const post = async (id: string, cookie: string, form: URLSearchParams, headers: Record<string, string> = {}) =>
-    world.app.inject({ method: 'POST', url: `/approvals/${id}/moves`, headers: { cookie, 'content-type': 'application/x-www-form-urlencoded', ...headers }, payload: form.toString() });
+    world.app.inject({
+      method: 'POST',
+      url: `/approvals/${id}/moves`,
+      headers: { cookie, 'content-type': 'application/x-www-form-urlencoded', ...headers },
+      payload: form.toString(),
+    });
 
   it('stores the signed move of the person with the digest of the packet they saw, once however often it is clicked', async () => {
     const { id, digest } = await newApproval();
@@ -128,7 +157,8 @@ describe('deciding on the page', () => {
     const { id, digest } = await newApproval();
     const before = await entriesOf(id);
     for (const method of ['GET', 'HEAD'] as const) {
-      for (const path of [`/approvals/${id}?type=approve&packet_digest=${digest}`, `/approvals/${id}/moves?type=approve`, `/v1/approvals/${id}/moves`]) await asPerson('fay', { method, url: path });
+      for (const path of [`/approvals/${id}?type=approve&packet_digest=${digest}`, `/approvals/${id}/moves?type=approve`, `/v1/approvals/${id}/moves`])
+        await asPerson('fay', { method, url: path });
     }
     expect(await commandsOf(id)).toEqual([]);
     expect(await entriesOf(id)).toBe(before);
@@ -136,7 +166,13 @@ describe('deciding on the page', () => {
 
   it('shows afterwards how it ended, and who decided', async () => {
     const { id } = await newApproval();
-    await world.core.commit({ tenant: 'acme', approvalId: id, seq: 0, command: { type: 'withdraw', by: 'refund-bot', reason: 'paid by hand' }, workflowTime: Date.now() });
+    await world.core.commit({
+      tenant: 'acme',
+      approvalId: id,
+      seq: 0,
+      command: { type: 'withdraw', by: 'refund-bot', reason: 'paid by hand' },
+      workflowTime: Date.now(),
+    });
     const cookie = await cookieOf('fay');
     const page = (await world.app.inject({ url: `/approvals/${id}`, headers: { cookie } })).body;
     expect(page).toContain('Withdrawn by refund-bot: paid by hand');
@@ -156,8 +192,16 @@ describe('the list', () => {
 
   it('signs out by a form of its own', async () => {
     const cookie = await cookieOf('fay');
-    const token = fieldsOf((await world.app.inject({ url: '/', headers: { cookie } })).body.replace('action="/logout"', 'name="type" value="x"'), 'x').get('form_token') ?? '';
-    const logout = (form_token: string) => world.app.inject({ method: 'POST', url: '/logout', headers: { cookie, 'content-type': 'application/x-www-form-urlencoded' }, payload: new URLSearchParams({ form_token }).toString() });
+    const token =
+      fieldsOf((await world.app.inject({ url: '/', headers: { cookie } })).body.replace('action="/logout"', 'name="type" value="x"'), 'x').get('form_token') ??
+      '';
+    const logout = (form_token: string) =>
+      world.app.inject({
+        method: 'POST',
+        url: '/logout',
+        headers: { cookie, 'content-type': 'application/x-www-form-urlencoded' },
+        payload: new URLSearchParams({ form_token }).toString(),
+      });
     expect((await logout('wrong')).statusCode).toBe(403);
     expect((await logout(token)).headers['set-cookie']).toMatch(/countersign_session=;/);
   });

@@ -147,7 +147,12 @@ describe('one sweep', () => {
     busyFor = approvalId;
     await insist(world, approvalId, 'fay', { type: 'approve', reason: 'ok' });
     await world.result(approvalId);
-    const debt = await store.db.selectFrom('deliveries').select(['owed_id', 'status']).where('approval_id', '=', approvalId).where('kind', '=', 'callback').executeTakeFirstOrThrow();
+    const debt = await store.db
+      .selectFrom('deliveries')
+      .select(['owed_id', 'status'])
+      .where('approval_id', '=', approvalId)
+      .where('kind', '=', 'callback')
+      .executeTakeFirstOrThrow();
     expect(debt.status).toBe('failed_for_now');
     await world.client.workflow.getHandle(deliveryWorkflowId(TENANT, approvalId, debt.owed_id)).terminate('an operator slipped');
     busyFor = '';

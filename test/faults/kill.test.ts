@@ -108,12 +108,18 @@ describe('killed while approvals wait', () => {
       const first = await startProgram(MAIN, env);
       const decided = await scaled.ask(taskQueue, refund(48_000));
       const silent = await scaled.ask(taskQueue, refund(49_000));
-      await until(async () => (await has(world, decided, 'timerStartedEventAttributes')) && (await has(world, silent, 'timerStartedEventAttributes')), 'both wait');
+      await until(
+        async () => (await has(world, decided, 'timerStartedEventAttributes')) && (await has(world, silent, 'timerStartedEventAttributes')),
+        'both wait',
+      );
       expect(await first.kill()).toEqual({ code: null, signal: 'SIGKILL' });
 
       // Nobody works while the first level runs out; then the next worker finds the timers fired.
       const levels = async (id: string) => (await world.story(id)).flatMap((e) => (e.type === 'level_opened' ? [e.name] : []));
-      await until(async () => (await has(world, decided, 'timerFiredEventAttributes')) && (await has(world, silent, 'timerFiredEventAttributes')), 'the engine has fired the timers');
+      await until(
+        async () => (await has(world, decided, 'timerFiredEventAttributes')) && (await has(world, silent, 'timerFiredEventAttributes')),
+        'the engine has fired the timers',
+      );
       expect(await levels(silent)).toEqual(['finance manager']);
       const second = await startProgram(MAIN, env);
       await until(async () => (await levels(decided)).length === 2, 'the CFO is asked');

@@ -22,9 +22,25 @@ const store = useStore();
 let core: Core;
 
 const coreFor = (): Core =>
-  createCore({ db: store.db, clock: databaseClock, keys: store.keys, log: pino({ level: 'silent' }), publicUrl: 'http://localhost:8700', development: true, allowLoopback: false });
+  createCore({
+    db: store.db,
+    clock: databaseClock,
+    keys: store.keys,
+    log: pino({ level: 'silent' }),
+    publicUrl: 'http://localhost:8700',
+    development: true,
+    allowLoopback: false,
+  });
 const submit = (request: unknown, key: string = randomUUID(), identity: AgentIdentity = AGENT) => core.submit(identity, key, request);
-const rows = async () => Number((await store.adminDb.selectFrom('requests').select((e) => e.fn.countAll().as('n')).executeTakeFirstOrThrow()).n);
+const rows = async () =>
+  Number(
+    (
+      await store.adminDb
+        .selectFrom('requests')
+        .select((e) => e.fn.countAll().as('n'))
+        .executeTakeFirstOrThrow()
+    ).n,
+  );
 
 /** The code a request is refused with; fails if it is taken, or if it leaves a row. */
 async function refusal(request: unknown, key?: string, identity?: AgentIdentity): Promise<string> {
@@ -53,21 +69,40 @@ describe('a request that is taken', () => {
     expect(answer.headline).toBe('Refund order o1 to the customer (USD 1,480.00, affects one customer, is hard to undo, case T-100).');
     const [requested, routed, ...rest] = (await readEvents(store.db, TENANT, answer.approvalId)).map((r) => r.event);
     expect(requested).toMatchObject({ type: 'requested', agent: 'refund-bot', customer: 'c-7', caseId: 'T-100', actionDigest: answer.actionDigest });
-    expect(routed).toMatchObject({ type: 'routed', signOffs: ['1', '2'], packetDigest: answer.packetDigest, planDigest: digest(answer.plan as never), policy: answer.plan.policy });
+    expect(routed).toMatchObject({
+      type: 'routed',
+      signOffs: ['1', '2'],
+      packetDigest: answer.packetDigest,
+      planDigest: digest(answer.plan as never),
+      policy: answer.plan.policy,
+    });
     expect(rest).toEqual([]);
     const [first] = await readTimeline(store.db, TENANT, answer.approvalId);
-    expect(first?.fields).toMatchObject({ 'context.amount': { minor: 148_000, currency: 'USD' }, 'context.case': 'T-100', 'context.system': 'billing', 'context.personal': { customer: 'c-7' } });
+    expect(first?.fields).toMatchObject({
+      'context.amount': { minor: 148_000, currency: 'USD' },
+      'context.case': 'T-100',
+      'context.system': 'billing',
+      'context.personal': { customer: 'c-7' },
+    });
   });
 
   it('exactly at the limit is allowed at once, with a token and no workflow', async () => {
     const answer = await submit(refund(25_000));
-    expect(answer).toMatchObject({ state: 'allowed', needsWorkflow: false, result: { outcome: 'allowed', next: { path: 'execute the action exactly as stated' } } });
+    expect(answer).toMatchObject({
+      state: 'allowed',
+      needsWorkflow: false,
+      result: { outcome: 'allowed', next: { path: 'execute the action exactly as stated' } },
+    });
     const claims = await core.tokens.verify(answer.result?.token ?? '', { now: answer.result?.decidedAt ?? '' });
     expect(claims).toMatchObject({ outcome: 'allowed', action_digest: answer.actionDigest, entry: 3 });
   });
 
   it('what the policy forbids is blocked at once, with the row that says so', async () => {
-    expect(await submit(actionOf('secret.reveal'))).toMatchObject({ state: 'blocked', needsWorkflow: false, result: { outcome: 'blocked', reason: 'Blocked by never' } });
+    expect(await submit(actionOf('secret.reveal'))).toMatchObject({
+      state: 'blocked',
+      needsWorkflow: false,
+      result: { outcome: 'blocked', reason: 'Blocked by never' },
+    });
   });
 
   it('the same key with the same request is the same request; two equal requests under two keys are two', async () => {
@@ -98,8 +133,16 @@ describe('a request that is refused leaves nothing', () => {
     ['a role, a tier or a deadline in the action', 'invalid_request', { ...refund(48_000), action: { ...refund(48_000).action, tier: 'none' } }],
     ['an action without a summary', 'invalid_request', { ...refund(48_000), action: { ...refund(48_000).action, summary: '  ' } }],
     ['no body at all', 'invalid_request', null],
-    ['more than 128 KB', 'too_large', refund(48_000, { evidence: ['a', 'b', 'c'].map((name) => ({ name, title: name, source: 'agent' as const, content: 'x'.repeat(60_000) })) })],
-    ['a callback to a host that is not registered', 'callback_not_allowed', refund(48_000, { resume: { type: 'callback', url: 'https://evil.example.net/hook' } })],
+    [
+      'more than 128 KB',
+      'too_large',
+      refund(48_000, { evidence: ['a', 'b', 'c'].map((name) => ({ name, title: name, source: 'agent' as const, content: 'x'.repeat(60_000) })) }),
+    ],
+    [
+      'a callback to a host that is not registered',
+      'callback_not_allowed',
+      refund(48_000, { resume: { type: 'callback', url: 'https://evil.example.net/hook' } }),
+    ],
     ['a callback to this machine', 'callback_not_allowed', refund(48_000, { resume: { type: 'callback', url: 'http://127.0.0.1:9999/hook' } })],
     ['a callback without https', 'callback_not_allowed', refund(48_000, { resume: { type: 'callback', url: 'http://agent.example.com/hook' } })],
   ];
@@ -116,7 +159,10 @@ describe('a request that is refused leaves nothing', () => {
   it('a tenant without a policy, and one without a directory: nothing is allowed', async () => {
     expect(await refusal(refund(1), undefined, { tenant: 'nobody', agent: 'bot', owner: null })).toBe('no_policy');
     const { files, hash } = await store.db.selectFrom('policies').selectAll().executeTakeFirstOrThrow();
-    await store.adminDb.insertInto('policies').values({ tenant: 'half', hash, name: 'desk', version: '1', files: JSON.stringify(files), published_at: new Date().toISOString(), published_by: 'x' }).execute();
+    await store.adminDb
+      .insertInto('policies')
+      .values({ tenant: 'half', hash, name: 'desk', version: '1', files: JSON.stringify(files), published_at: new Date().toISOString(), published_by: 'x' })
+      .execute();
     await store.adminDb.insertInto('active').values({ tenant: 'half', policy_hash: hash, directory_hash: null }).execute();
     expect(await refusal(refund(1), undefined, { tenant: 'half', agent: 'bot', owner: null })).toBe('no_directory');
   });
@@ -125,7 +171,15 @@ describe('a request that is refused leaves nothing', () => {
     const hash = 'e'.repeat(64);
     await store.adminDb
       .insertInto('policies')
-      .values({ tenant: 'broken', hash, name: 'desk', version: '2', files: JSON.stringify([{ path: 'policy.yaml', text: 'rows: [' }]), published_at: new Date().toISOString(), published_by: 'x' })
+      .values({
+        tenant: 'broken',
+        hash,
+        name: 'desk',
+        version: '2',
+        files: JSON.stringify([{ path: 'policy.yaml', text: 'rows: [' }]),
+        published_at: new Date().toISOString(),
+        published_by: 'x',
+      })
       .execute();
     await store.adminDb.insertInto('active').values({ tenant: 'broken', policy_hash: hash, directory_hash: null }).execute();
     expect(await refusal(refund(1), undefined, { tenant: 'broken', agent: 'bot', owner: null })).toBe('policy_broken');
@@ -134,7 +188,10 @@ describe('a request that is refused leaves nothing', () => {
   it('a stored policy whose content is not what its hash says: policy_broken', async () => {
     const hash = 'd'.repeat(64);
     const files = JSON.stringify([{ path: 'policy.yaml', text: DESK_POLICY.replace('usd(250)', 'usd(250000)') }]);
-    await store.adminDb.insertInto('policies').values({ tenant: 'altered', hash, name: 'desk', version: '1', files, published_at: new Date().toISOString(), published_by: 'x' }).execute();
+    await store.adminDb
+      .insertInto('policies')
+      .values({ tenant: 'altered', hash, name: 'desk', version: '1', files, published_at: new Date().toISOString(), published_by: 'x' })
+      .execute();
     await store.adminDb.insertInto('active').values({ tenant: 'altered', policy_hash: hash, directory_hash: null }).execute();
     expect(await refusal(refund(1), undefined, { tenant: 'altered', agent: 'bot', owner: null })).toBe('policy_broken');
   });
@@ -148,7 +205,15 @@ describe('commit', () => {
   }
   async function store1(of: { approvalId: string; packetDigest: string }, person: string, move: Move): Promise<string> {
     const commandId = randomUUID();
-    await issueCommand(core.deps, { tenant: TENANT, approvalId: of.approvalId, commandId, person, move, packetDigest: of.packetDigest, signedInAt: new Date().toISOString() });
+    await issueCommand(core.deps, {
+      tenant: TENANT,
+      approvalId: of.approvalId,
+      commandId,
+      person,
+      move,
+      packetDigest: of.packetDigest,
+      signedInAt: new Date().toISOString(),
+    });
     return commandId;
   }
   const commit = async (approvalId: string, commandId: string): Promise<CommandAnswer | null> =>
@@ -179,7 +244,9 @@ describe('commit', () => {
     const asked = await opened();
     expect(await commit(asked.approvalId, await store1(asked, 'finn', { type: 'claim' }))).toMatchObject({ accepted: true });
     expect(await store.db.selectFrom('approvals').select('owner').where('approval_id', '=', asked.approvalId).executeTakeFirst()).toEqual({ owner: 'finn' });
-    expect(await commit(asked.approvalId, await store1(asked, 'fay', { type: 'approve', reason: 'ok' }))).toMatchObject({ refusal: { code: 'claimed_by_another' } });
+    expect(await commit(asked.approvalId, await store1(asked, 'fay', { type: 'approve', reason: 'ok' }))).toMatchObject({
+      refusal: { code: 'claimed_by_another' },
+    });
     await commit(asked.approvalId, await store1(asked, 'finn', { type: 'release' }));
     expect(await commit(asked.approvalId, await store1(asked, 'fay', { type: 'approve', reason: 'ok' }))).toMatchObject({ accepted: true, state: 'approved' });
   });
@@ -190,6 +257,14 @@ describe('commit', () => {
     await commit(asked.approvalId, commandId);
     const command = await store.db.selectFrom('commands').selectAll().where('command_id', '=', commandId).executeTakeFirstOrThrow();
     const signed = (await readEvents(store.db, TENANT, asked.approvalId)).flatMap((r) => (r.event.type === 'signed_off' ? [r.event] : []));
-    expect(signed).toMatchObject([{ by: 'fay', role: 'finance_manager', authority: 'full', reason: 'Receipt checked', proof: { commandId, signature: command.signature, packetDigest: asked.packetDigest } }]);
+    expect(signed).toMatchObject([
+      {
+        by: 'fay',
+        role: 'finance_manager',
+        authority: 'full',
+        reason: 'Receipt checked',
+        proof: { commandId, signature: command.signature, packetDigest: asked.packetDigest },
+      },
+    ]);
   });
 });

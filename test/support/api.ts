@@ -49,11 +49,22 @@ export async function openApi(options: ApiWorldOptions): Promise<ApiWorld> {
   const { store } = options;
   const log = pino({ level: process.env['LOG_LEVEL'] ?? 'silent' });
   const core = createCore({
-    db: store.db, clock: options.clock ?? databaseClock, keys: store.keys, log, publicUrl: 'http://localhost:8700', development: options.development ?? true, allowLoopback: true,
+    db: store.db,
+    clock: options.clock ?? databaseClock,
+    keys: store.keys,
+    log,
+    publicUrl: 'http://localhost:8700',
+    development: options.development ?? true,
+    allowLoopback: true,
   });
   const away = options.client ? null : Connection.lazy({ address: '127.0.0.1:1' });
   const client = options.client ?? new Client({ connection: away ?? (undefined as never) });
-  const deps = apiDeps(core, { client, taskQueue: options.taskQueue ?? 'test', patience: options.patience ?? QUICK, ...(options.rateLimit === undefined ? {} : { rateLimit: options.rateLimit }) });
+  const deps = apiDeps(core, {
+    client,
+    taskQueue: options.taskQueue ?? 'test',
+    patience: options.patience ?? QUICK,
+    ...(options.rateLimit === undefined ? {} : { rateLimit: options.rateLimit }),
+  });
   const app = await buildApi(deps);
   for (const tenant of [API_TENANT, OTHER_TENANT]) await publishDesk(store, tenant, options.directory ?? API_DIRECTORY);
   const key = async (tenant: string, agent: string): Promise<string> => {
@@ -62,7 +73,9 @@ export async function openApi(options: ApiWorldOptions): Promise<ApiWorld> {
   };
   const keys = { own: await key(API_TENANT, 'refund-bot'), other: await key(API_TENANT, 'other-bot'), foreign: await key(OTHER_TENANT, 'refund-bot') };
   return {
-    app, core, keys,
+    app,
+    core,
+    keys,
     signIn: (person, tenant = API_TENANT) => deps.sessions.issue({ tenant, person, signedInAt: new Date().toISOString() }),
     async close() {
       await app.close();

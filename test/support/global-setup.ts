@@ -21,7 +21,11 @@ export default async function setUp(): Promise<void> {
   const dir = mkdtempSync(join(tmpdir(), 'countersign-tests-'));
   const path = join(dir, 'workflows.js');
   const bundle = async (): Promise<void> => {
-    const { code } = await bundleWorkflowCode({ workflowsPath: require.resolve('../../workflows'), payloadConverterPath: require.resolve('../../workflows/payload-converter'), logger: new DefaultLogger('WARN') });
+    const { code } = await bundleWorkflowCode({
+      workflowsPath: require.resolve('../../workflows'),
+      payloadConverterPath: require.resolve('../../workflows/payload-converter'),
+      logger: new DefaultLogger('WARN'),
+    });
     writeFileSync(path, code);
   };
   const [engine] = await Promise.all([startEngine({ onProgress }), bundle()]);

@@ -57,7 +57,12 @@ export interface World {
   /** Submits and starts the approval workflow, as the API does. */
   ask(request: RequestDraft, key?: string): Promise<SubmitAnswer>;
   /** A person's move through a stored, signed command and an Update. */
-  move(approvalId: string, person: string, move: Move, options?: { readonly packetDigest?: string | null; readonly commandId?: string; readonly now?: number }): Promise<CommandAnswer>;
+  move(
+    approvalId: string,
+    person: string,
+    move: Move,
+    options?: { readonly packetDigest?: string | null; readonly commandId?: string; readonly now?: number },
+  ): Promise<CommandAnswer>;
   result(approvalId: string): Promise<ApprovalResult>;
   story(approvalId: string): Promise<ApprovalEvent[]>;
   startWorker(): Promise<{ stop(): Promise<void> }>;
@@ -81,14 +86,24 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const client = skipping?.client ?? new TemporalClient({ connection: connection ?? (undefined as never) });
   if (skipping) await addAttributes(skipping);
   const mail = await startMailSink({ httpPort: null });
-  const { activities, close: closeActivities } = createActivities(core, { client, taskQueue, smtpUrl: mail.smtpUrl, mailFrom: 'Countersign <desk@example.com>', reconcileGraceMs: 0 });
+  const { activities, close: closeActivities } = createActivities(core, {
+    client,
+    taskQueue,
+    smtpUrl: mail.smtpUrl,
+    mailFrom: 'Countersign <desk@example.com>',
+    reconcileGraceMs: 0,
+  });
   await publish(store, options.policy ?? DESK_POLICY, options.directory ?? DESK_DIRECTORY);
   await registerAgent(store.db, { ...AGENT, callbackHosts: ['127.0.0.1'], callbackSecrets: [SECRET] });
   const bundle = options.bundle ?? sharedBundle();
 
   const startWorker: World['startWorker'] = async () => {
     const worker = await createWorker({
-      connection: skipping?.nativeConnection ?? native ?? (undefined as never), namespace: 'default', taskQueue, activities, ...(bundle ? { bundle } : {}),
+      connection: skipping?.nativeConnection ?? native ?? (undefined as never),
+      namespace: 'default',
+      taskQueue,
+      activities,
+      ...(bundle ? { bundle } : {}),
     });
     const running = worker.run();
     return {
@@ -101,25 +116,42 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const worker = options.withoutWorker ? null : await startWorker();
 
   const world: World = {
-    core, client, mail, taskQueue, activities,
+    core,
+    client,
+    mail,
+    taskQueue,
+    activities,
     submit: (request, key = randomUUID(), identity = AGENT) => core.submit(identity, key, request),
     async ask(request, key) {
       const answer = await world.submit(request, key);
       if (answer.needsWorkflow) {
-        await startApproval(client, { taskQueue, timeScale: clock.scale }, {
-          tenant: TENANT, approvalId: answer.approvalId, lane: answer.plan.lane, headline: answer.headline,
-        });
+        await startApproval(
+          client,
+          { taskQueue, timeScale: clock.scale },
+          {
+            tenant: TENANT,
+            approvalId: answer.approvalId,
+            lane: answer.plan.lane,
+            headline: answer.headline,
+          },
+        );
       }
       return answer;
     },
     async move(approvalId, person, move, given = {}) {
       const now = instant(given.now ?? (skipping ? await skipping.currentTimeMs() : Date.now()));
-      const row = await store.db.selectFrom('requests').select('packet_digest').where('tenant', '=', TENANT).where('approval_id', '=', approvalId).executeTakeFirst();
+      const row = await store.db
+        .selectFrom('requests')
+        .select('packet_digest')
+        .where('tenant', '=', TENANT)
+        .where('approval_id', '=', approvalId)
+        .executeTakeFirst();
       const commandId = given.commandId ?? randomUUID();
       const packetDigest = given.packetDigest !== undefined ? given.packetDigest : DECIDING.includes(move.type) ? (row?.packet_digest ?? null) : null;
       await issueCommand(core.deps, { tenant: TENANT, approvalId, commandId, person, move, packetDigest, signedInAt: now, now });
       return await client.workflow.getHandle(approvalWorkflowId(TENANT, approvalId)).executeUpdate<CommandAnswer, [{ commandId: string }]>(COMMAND_UPDATE, {
-        args: [{ commandId }], updateId: commandId,
+        args: [{ commandId }],
+        updateId: commandId,
       });
     },
     result: (approvalId) => client.workflow.getHandle(approvalWorkflowId(TENANT, approvalId)).result() as Promise<ApprovalResult>,

@@ -6,7 +6,16 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { instant } from '../../domain/json';
 import { readTimeline } from '../../record/store/entries';
 import { startTimeSkipping } from '../../workers/engine';
-import { COMMAND_SIGNAL, COMMAND_UPDATE, NUDGE_SIGNAL, VIEW_QUERY, WITHDRAW_SIGNAL, approvalWorkflowId, type ApprovalView, type CommandAnswer } from '../../workflows/protocol';
+import {
+  COMMAND_SIGNAL,
+  COMMAND_UPDATE,
+  NUDGE_SIGNAL,
+  VIEW_QUERY,
+  WITHDRAW_SIGNAL,
+  approvalWorkflowId,
+  type ApprovalView,
+  type CommandAnswer,
+} from '../../workflows/protocol';
 import { issueCommand } from '../../activities/commands';
 import { until } from '../support/processes';
 import { useStore } from '../support/store';
@@ -46,7 +55,16 @@ describe('silence', () => {
     expect(result).toMatchObject({ outcome: 'expired', reason: 'Nobody answered in time', deciders: [] });
     expect((await env.currentTimeMs()) - started).toBeGreaterThanOrEqual(2.5 * 3600_000);
     const story = await world.story(approvalId);
-    expect(story.map((e) => e.type).filter((t) => t !== 'attempted')).toEqual(['requested', 'routed', 'level_opened', 'reminded', 'level_timed_out', 'level_opened', 'level_timed_out', 'ended']);
+    expect(story.map((e) => e.type).filter((t) => t !== 'attempted')).toEqual([
+      'requested',
+      'routed',
+      'level_opened',
+      'reminded',
+      'level_timed_out',
+      'level_opened',
+      'level_timed_out',
+      'ended',
+    ]);
     expect(story.filter((e) => e.type === 'level_opened').map((e) => [e.name, e.owner, e.next])).toEqual([
       ['finance manager', 'fay', 'CFO is asked'],
       ['CFO', 'cleo', 'the request expires and a ticket opens for manual review'],
@@ -54,12 +72,25 @@ describe('silence', () => {
     const tickets = await store.db.selectFrom('tickets').selectAll().where('approval_id', '=', approvalId).execute();
     expect(tickets).toMatchObject([{ queue: 'finance-review', owner: 'finance_manager', state: 'open', title: 'Review the refund by hand' }]);
     const mails = world.mail.mails().filter((m) => JSON.stringify(m).includes(approvalId) || JSON.stringify(m).includes('kim@example.com'));
-    expect(mails.map((m) => m.to[0]).sort()).toEqual(['cleo@example.com', 'cleo@example.com', 'fay@example.com', 'fay@example.com', 'fay@example.com', 'kim@example.com']);
+    expect(mails.map((m) => m.to[0]).sort()).toEqual([
+      'cleo@example.com',
+      'cleo@example.com',
+      'fay@example.com',
+      'fay@example.com',
+      'fay@example.com',
+      'kim@example.com',
+    ]);
   });
 
   it('holds for the backup for a bounded time, then denies', async () => {
     const started = await env.currentTimeMs();
-    const { approvalId } = await world.ask(actionOf('invoice.pay', { amount: { minor: 500, currency: 'USD' }, invoice: 'i1' }, { evidence: [{ name: 'invoice', title: 'Invoice', source: 'system', content: 'USD 5' }] }));
+    const { approvalId } = await world.ask(
+      actionOf(
+        'invoice.pay',
+        { amount: { minor: 500, currency: 'USD' }, invoice: 'i1' },
+        { evidence: [{ name: 'invoice', title: 'Invoice', source: 'system', content: 'USD 5' }] },
+      ),
+    );
     const result = await world.result(approvalId);
     expect(result.outcome).toBe('denied');
     expect((await env.currentTimeMs()) - started).toBeGreaterThanOrEqual(5 * 3600_000);
@@ -94,7 +125,10 @@ describe('decisions', () => {
     expect(await world.move(approvalId, 'cleo', { type: 'approve', reason: 'ok' })).toMatchObject({ accepted: true, state: 'approved' });
     expect((await world.result(approvalId)).deciders.map((d) => d.person)).toEqual(['fay', 'cleo']);
     const signed = (await world.story(approvalId)).flatMap((e) => (e.type === 'signed_off' ? [[e.by, e.authority]] : []));
-    expect(signed).toEqual([['fay', 'endorsement'], ['cleo', 'full']]);
+    expect(signed).toEqual([
+      ['fay', 'endorsement'],
+      ['cleo', 'full'],
+    ]);
   });
 
   it('a no ends it at once; the agent gets the declared path and the requester is told', async () => {
@@ -109,7 +143,10 @@ describe('decisions', () => {
     const { approvalId } = await world.ask(actionOf('export.send', { rows: 10 }));
     await asked(approvalId);
     expect(await world.move(approvalId, 'sam', { type: 'approve', reason: 'scope is fine' })).toMatchObject({ accepted: true, state: 'waiting' });
-    expect(await world.move(approvalId, 'sam', { type: 'approve', reason: 'me again' })).toMatchObject({ accepted: false, refusal: { code: 'already_signed' } });
+    expect(await world.move(approvalId, 'sam', { type: 'approve', reason: 'me again' })).toMatchObject({
+      accepted: false,
+      refusal: { code: 'already_signed' },
+    });
     expect(await world.move(approvalId, 'sue', { type: 'approve', reason: 'destination is fine' })).toMatchObject({ accepted: true, state: 'approved' });
   });
 
@@ -119,7 +156,10 @@ describe('decisions', () => {
     expect(await world.move(approvalId, 'lea', { type: 'approve', reason: 'fine' })).toMatchObject({ refusal: { code: 'approval_needs_takeover' } });
     expect(await world.move(approvalId, 'lea', { type: 'take_over', reason: 'I know this customer' })).toMatchObject({ accepted: true, state: 'taken_over' });
     expect((await view(approvalId)).attributes).toMatchObject({ state: 'taken_over', owners: ['lea'] });
-    expect(await world.move(approvalId, 'lea', { type: 'hand_back', instructions: 'Offer a replacement' })).toMatchObject({ accepted: true, state: 'handed_back' });
+    expect(await world.move(approvalId, 'lea', { type: 'hand_back', instructions: 'Offer a replacement' })).toMatchObject({
+      accepted: true,
+      state: 'handed_back',
+    });
     expect(await world.result(approvalId)).toMatchObject({ outcome: 'handed_back', next: { path: 'Offer a replacement' } });
   });
 
@@ -144,7 +184,16 @@ describe('decisions', () => {
     await asked(approvalId);
     const now = instant(await env.currentTimeMs());
     const commandId = randomUUID();
-    await issueCommand(world.core.deps, { tenant: TENANT, approvalId, commandId, person: 'fay', move: { type: 'approve', reason: 'ok' }, packetDigest, signedInAt: now, now });
+    await issueCommand(world.core.deps, {
+      tenant: TENANT,
+      approvalId,
+      commandId,
+      person: 'fay',
+      move: { type: 'approve', reason: 'ok' },
+      packetDigest,
+      signedInAt: now,
+      now,
+    });
     await handle(approvalId).signal(COMMAND_SIGNAL, { commandId });
     expect((await world.result(approvalId)).outcome).toBe('approved');
   });
@@ -156,7 +205,8 @@ describe('a store that is away for a moment', () => {
     await asked(approvalId);
     await store.adminDb.schema.alterTable('approvals').renameTo('approvals_away').execute();
     const moving = world.move(approvalId, 'fay', { type: 'approve', reason: 'ok' }, { commandId: randomUUID() });
-    const isRegular = async () => ((await handle(approvalId).fetchHistory()).events ?? []).some((e) => e.activityTaskScheduledEventAttributes?.activityType?.name === 'commit');
+    const isRegular = async () =>
+      ((await handle(approvalId).fetchHistory()).events ?? []).some((e) => e.activityTaskScheduledEventAttributes?.activityType?.name === 'commit');
     await until(isRegular, 'the commit is tried as a regular activity');
     await store.adminDb.schema.alterTable('approvals_away').renameTo('approvals').execute();
     expect(await moving).toMatchObject({ accepted: true, state: 'approved' });
@@ -186,7 +236,8 @@ describe('bad input', () => {
   it('every move that may not count gets its code, leaves an entry, and the workflow stays healthy', async () => {
     const { approvalId } = await world.ask(refund(48_000));
     await asked(approvalId);
-    const code = async (person: string, move: Parameters<World['move']>[2], given?: Parameters<World['move']>[3]) => (await world.move(approvalId, person, move, given)).refusal?.code;
+    const code = async (person: string, move: Parameters<World['move']>[2], given?: Parameters<World['move']>[3]) =>
+      (await world.move(approvalId, person, move, given)).refusal?.code;
     expect(await code('sam', { type: 'approve', reason: 'x' })).toBe('role_not_held');
     expect(await code('nobody', { type: 'approve', reason: 'x' })).toBe('not_a_person');
     expect(await code('rita', { type: 'approve', reason: 'x' })).toBe('requester_may_not_decide');
@@ -210,12 +261,33 @@ describe('bad input', () => {
     expect((await update(one.approvalId, 'never-stored-1')).refusal?.code).toBe('unknown_command');
     const now = instant(await env.currentTimeMs());
     const foreign = randomUUID();
-    await issueCommand(world.core.deps, { tenant: TENANT, approvalId: two.approvalId, commandId: foreign, person: 'fay', move: { type: 'approve', reason: 'x' }, packetDigest: two.packetDigest, signedInAt: now, now });
+    await issueCommand(world.core.deps, {
+      tenant: TENANT,
+      approvalId: two.approvalId,
+      commandId: foreign,
+      person: 'fay',
+      move: { type: 'approve', reason: 'x' },
+      packetDigest: two.packetDigest,
+      signedInAt: now,
+      now,
+    });
     expect((await update(one.approvalId, foreign)).refusal?.code).toBe('wrong_approval');
     const forged = randomUUID();
-    const body = await issueCommand(world.core.deps, { tenant: TENANT, approvalId: one.approvalId, commandId: randomUUID(), person: 'sam', move: { type: 'approve', reason: 'x' }, packetDigest: one.packetDigest, signedInAt: now, now });
+    const body = await issueCommand(world.core.deps, {
+      tenant: TENANT,
+      approvalId: one.approvalId,
+      commandId: randomUUID(),
+      person: 'sam',
+      move: { type: 'approve', reason: 'x' },
+      packetDigest: one.packetDigest,
+      signedInAt: now,
+      now,
+    });
     const stored = await store.db.selectFrom('commands').selectAll().where('command_id', '=', body.commandId).executeTakeFirstOrThrow();
-    await store.db.insertInto('commands').values({ ...stored, command_id: forged, person: 'fay', body: JSON.stringify({ ...body, commandId: forged, person: 'fay' }) }).execute();
+    await store.db
+      .insertInto('commands')
+      .values({ ...stored, command_id: forged, person: 'fay', body: JSON.stringify({ ...body, commandId: forged, person: 'fay' }) })
+      .execute();
     expect((await update(one.approvalId, forged)).refusal?.code).toBe('bad_signature');
     expect(await view(one.approvalId)).toMatchObject({ state: 'waiting' });
   });
@@ -243,9 +315,17 @@ describe('bad input', () => {
     const { approvalId } = await world.ask(refund(48_000));
     await asked(approvalId);
     for (const signalName of [COMMAND_SIGNAL, NUDGE_SIGNAL, 'nobody-knows-me']) {
-      for (const payloads of [[], [{ metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('nope{') }], [{ metadata: { encoding: Buffer.from('odd/odd') }, data: Buffer.from([0, 1]) }]]) {
+      for (const payloads of [
+        [],
+        [{ metadata: { encoding: Buffer.from('json/plain') }, data: Buffer.from('nope{') }],
+        [{ metadata: { encoding: Buffer.from('odd/odd') }, data: Buffer.from([0, 1]) }],
+      ]) {
         await world.client.workflowService.signalWorkflowExecution({
-          namespace: 'default', workflowExecution: { workflowId: approvalWorkflowId(TENANT, approvalId) }, signalName, input: { payloads }, requestId: randomUUID(),
+          namespace: 'default',
+          workflowExecution: { workflowId: approvalWorkflowId(TENANT, approvalId) },
+          signalName,
+          input: { payloads },
+          requestId: randomUUID(),
         });
       }
     }
@@ -268,7 +348,16 @@ describe('bad input', () => {
     await asked(two.approvalId);
     const now = instant(await env.currentTimeMs());
     const commandId = randomUUID();
-    await issueCommand(world.core.deps, { tenant: TENANT, approvalId: one.approvalId, commandId, person: 'fay', move: { type: 'approve', reason: 'x' }, packetDigest: one.packetDigest, signedInAt: now, now });
+    await issueCommand(world.core.deps, {
+      tenant: TENANT,
+      approvalId: one.approvalId,
+      commandId,
+      person: 'fay',
+      move: { type: 'approve', reason: 'x' },
+      packetDigest: one.packetDigest,
+      signedInAt: now,
+      now,
+    });
     for (let i = 0; i < 2; i += 1) expect((await update(two.approvalId, commandId)).refusal?.code).toBe('wrong_approval');
     expect(await update(one.approvalId, commandId)).toMatchObject({ accepted: true, state: 'approved' });
     expect(await view(two.approvalId)).toMatchObject({ state: 'waiting' });
@@ -281,15 +370,32 @@ describe('bad input', () => {
     await world.result(approvalId);
     const now = instant(await env.currentTimeMs());
     const commandId = randomUUID();
-    await issueCommand(world.core.deps, { tenant: TENANT, approvalId, commandId, person: 'finn', move: { type: 'approve', reason: 'x' }, packetDigest, signedInAt: now, now });
-    const { answer } = await world.core.commit({ tenant: TENANT, approvalId, seq: 0, command: { type: 'command', commandId }, workflowTime: await env.currentTimeMs() });
+    await issueCommand(world.core.deps, {
+      tenant: TENANT,
+      approvalId,
+      commandId,
+      person: 'finn',
+      move: { type: 'approve', reason: 'x' },
+      packetDigest,
+      signedInAt: now,
+      now,
+    });
+    const { answer } = await world.core.commit({
+      tenant: TENANT,
+      approvalId,
+      seq: 0,
+      command: { type: 'command', commandId },
+      workflowTime: await env.currentTimeMs(),
+    });
     expect(answer).toMatchObject({ accepted: false, state: 'denied', refusal: { code: 'already_decided' } });
     expect((await readTimeline(store.db, TENANT, approvalId)).at(-1)?.type).toBe('refused');
   });
 
   it('a workflow started without a submitted request fails and allows nothing', async () => {
     const run = await world.client.workflow.start('approval', {
-      workflowId: approvalWorkflowId(TENANT, 'ap_never'), taskQueue: world.taskQueue, args: [{ tenant: TENANT, approvalId: 'ap_never', timeScale: 1 }],
+      workflowId: approvalWorkflowId(TENANT, 'ap_never'),
+      taskQueue: world.taskQueue,
+      args: [{ tenant: TENANT, approvalId: 'ap_never', timeScale: 1 }],
     });
     await expect(run.result()).rejects.toThrow();
   });

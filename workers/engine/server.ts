@@ -39,11 +39,7 @@ export interface Engine {
 }
 
 const HOST = '127.0.0.1';
-const TUNED = [
-  'history.transferProcessorMaxPollRPS=1000',
-  'history.timerProcessorMaxPollRPS=1000',
-  'history.visibilityProcessorMaxPollRPS=1000',
-] as const;
+const TUNED = ['history.transferProcessorMaxPollRPS=1000', 'history.timerProcessorMaxPollRPS=1000', 'history.visibilityProcessorMaxPollRPS=1000'] as const;
 
 /** An engine that serves: the one named by TEMPORAL_ADDRESS, else one of our own. */
 export async function startEngine(options: StartEngine = {}): Promise<Engine> {

@@ -8,7 +8,16 @@ import { presentApproval } from '../present';
 import { notFound, refused } from '../problems';
 import { getApproval, listApprovals, listDeliveries, listTickets } from '../reads';
 import {
-  ApprovalParams, ApprovalsSchema, CommandSchema, DeliveriesSchema, MovedSchema, MoveSchema, PagingQuery, problems, StoredSchema, TicketsSchema,
+  ApprovalParams,
+  ApprovalsSchema,
+  CommandSchema,
+  DeliveriesSchema,
+  MovedSchema,
+  MoveSchema,
+  PagingQuery,
+  problems,
+  StoredSchema,
+  TicketsSchema,
 } from '../schemas';
 import { idempotencyKey } from './requests';
 
@@ -18,82 +27,148 @@ const word = z.string().max(100).optional();
 export function approvalRoutes(app: App, { deps, makeMove }: Context): void {
   const { db } = deps;
 
-  app.get('/v1/approvals', {
-    config: { who: 'person' },
-    schema: {
-      operationId: 'listApprovals', summary: 'What you may see, newest first', tags: ['people'], security: session,
-      querystring: z.object({ state: word, lane: word, mine: z.enum(['true', 'false']).default('false').describe('Only what waits on you now'), ...PagingQuery }),
-      response: { 200: ApprovalsSchema, ...problems },
+  app.get(
+    '/v1/approvals',
+    {
+      config: { who: 'person' },
+      schema: {
+        operationId: 'listApprovals',
+        summary: 'What you may see, newest first',
+        tags: ['people'],
+        security: session,
+        querystring: z.object({
+          state: word,
+          lane: word,
+          mine: z.enum(['true', 'false']).default('false').describe('Only what waits on you now'),
+          ...PagingQuery,
+        }),
+        response: { 200: ApprovalsSchema, ...problems },
+      },
     },
-  }, async (request) => {
-    const { mine, ...query } = request.query;
-    const { items, nextCursor } = await listApprovals(db, thePerson(request), { ...query, mine: mine === 'true' });
-    return { items: items.map((a) => presentApproval(a, deps.publicUrl)), next_cursor: nextCursor };
-  });
+    async (request) => {
+      const { mine, ...query } = request.query;
+      const { items, nextCursor } = await listApprovals(db, thePerson(request), { ...query, mine: mine === 'true' });
+      return { items: items.map((a) => presentApproval(a, deps.publicUrl)), next_cursor: nextCursor };
+    },
+  );
 
-  app.post('/v1/approvals/:id/moves', {
-    config: { who: 'person' },
-    schema: {
-      operationId: 'move', summary: 'Claim, decide, take over, hand back', tags: ['people'], security: session,
-      params: ApprovalParams, headers: z.object({ 'idempotency-key': z.string().optional() }), body: MoveSchema,
-      response: { 200: MovedSchema, 202: StoredSchema, ...problems },
+  app.post(
+    '/v1/approvals/:id/moves',
+    {
+      config: { who: 'person' },
+      schema: {
+        operationId: 'move',
+        summary: 'Claim, decide, take over, hand back',
+        tags: ['people'],
+        security: session,
+        params: ApprovalParams,
+        headers: z.object({ 'idempotency-key': z.string().optional() }),
+        body: MoveSchema,
+        response: { 200: MovedSchema, 202: StoredSchema, ...problems },
+      },
     },
-  }, async (request, reply) => {
-    const viewer = thePerson(request);
-    const approval = await getApproval(db, { kind: 'person', ...viewer }, request.params.id);
-    const given = request.headers['idempotency-key'];
-    const moved = await makeMove(viewer, approval, request.body, given === undefined ? undefined : idempotencyKey(given));
-    if (moved.status === 'stored') return await reply.code(202).send({ command_id: moved.commandId, status: 'stored' });
-    const { answer } = moved;
-    if (answer.refusal) throw refused(answer.refusal, moved.commandId, answer.state);
-    return await reply.code(200).send({ command_id: moved.commandId, state: answer.state, seq: answer.seq });
-  });
+    async (request, reply) => {
+      const viewer = thePerson(request);
+      const approval = await getApproval(db, { kind: 'person', ...viewer }, request.params.id);
+      const given = request.headers['idempotency-key'];
+      const moved = await makeMove(viewer, approval, request.body, given === undefined ? undefined : idempotencyKey(given));
+      if (moved.status === 'stored') return await reply.code(202).send({ command_id: moved.commandId, status: 'stored' });
+      const { answer } = moved;
+      if (answer.refusal) throw refused(answer.refusal, moved.commandId, answer.state);
+      return await reply.code(200).send({ command_id: moved.commandId, state: answer.state, seq: answer.seq });
+    },
+  );
 
-  app.get('/v1/commands/:id', {
-    config: { who: 'person' },
-    schema: {
-      operationId: 'getCommand', summary: 'How a move of yours was answered', tags: ['people'], security: session,
-      params: ApprovalParams, response: { 200: CommandSchema, ...problems },
+  app.get(
+    '/v1/commands/:id',
+    {
+      config: { who: 'person' },
+      schema: {
+        operationId: 'getCommand',
+        summary: 'How a move of yours was answered',
+        tags: ['people'],
+        security: session,
+        params: ApprovalParams,
+        response: { 200: CommandSchema, ...problems },
+      },
     },
-  }, async (request) => {
-    const { tenant, person } = thePerson(request);
-    const stored = await db.selectFrom('commands').select(['approval_id', 'body']).where('tenant', '=', tenant).where('command_id', '=', request.params.id)
-      .where('person', '=', person.id).executeTakeFirst();
-    if (!stored) throw notFound('command');
-    const answer = (await readAnswer(db, tenant, request.params.id))?.answer;
-    const base = { command_id: request.params.id, approval_id: stored.approval_id };
-    if (!answer) return { ...base, status: 'stored' as const, state: null, seq: null, refusal: null };
-    return { ...base, status: answer.accepted ? ('accepted' as const) : ('refused' as const), state: answer.state, seq: answer.seq, refusal: answer.refusal };
-  });
+    async (request) => {
+      const { tenant, person } = thePerson(request);
+      const stored = await db
+        .selectFrom('commands')
+        .select(['approval_id', 'body'])
+        .where('tenant', '=', tenant)
+        .where('command_id', '=', request.params.id)
+        .where('person', '=', person.id)
+        .executeTakeFirst();
+      if (!stored) throw notFound('command');
+      const answer = (await readAnswer(db, tenant, request.params.id))?.answer;
+      const base = { command_id: request.params.id, approval_id: stored.approval_id };
+      if (!answer) return { ...base, status: 'stored' as const, state: null, seq: null, refusal: null };
+      return { ...base, status: answer.accepted ? ('accepted' as const) : ('refused' as const), state: answer.state, seq: answer.seq, refusal: answer.refusal };
+    },
+  );
 
-  app.get('/v1/tickets', {
-    config: { who: 'person' },
-    schema: {
-      operationId: 'listTickets', summary: 'Tickets for manual review', tags: ['people'], security: session,
-      querystring: z.object({ state: word, ...PagingQuery }), response: { 200: TicketsSchema, ...problems },
+  app.get(
+    '/v1/tickets',
+    {
+      config: { who: 'person' },
+      schema: {
+        operationId: 'listTickets',
+        summary: 'Tickets for manual review',
+        tags: ['people'],
+        security: session,
+        querystring: z.object({ state: word, ...PagingQuery }),
+        response: { 200: TicketsSchema, ...problems },
+      },
     },
-  }, async (request) => {
-    const { items, nextCursor } = await listTickets(db, thePerson(request), request.query);
-    return {
-      items: items.map(({ ticket_id, approval_id, queue, owner, title, state, created_at }) => ({ ticket_id, approval_id, queue, owner, title, state, created_at })),
-      next_cursor: nextCursor,
-    };
-  });
+    async (request) => {
+      const { items, nextCursor } = await listTickets(db, thePerson(request), request.query);
+      return {
+        items: items.map(({ ticket_id, approval_id, queue, owner, title, state, created_at }) => ({
+          ticket_id,
+          approval_id,
+          queue,
+          owner,
+          title,
+          state,
+          created_at,
+        })),
+        next_cursor: nextCursor,
+      };
+    },
+  );
 
-  app.get('/v1/deliveries', {
-    config: { who: 'person' },
-    schema: {
-      operationId: 'listDeliveries', summary: 'Messages, tickets and callbacks owed, and how they stand', tags: ['people'], security: session,
-      querystring: z.object({ status: word, kind: word, ...PagingQuery }), response: { 200: DeliveriesSchema, ...problems },
+  app.get(
+    '/v1/deliveries',
+    {
+      config: { who: 'person' },
+      schema: {
+        operationId: 'listDeliveries',
+        summary: 'Messages, tickets and callbacks owed, and how they stand',
+        tags: ['people'],
+        security: session,
+        querystring: z.object({ status: word, kind: word, ...PagingQuery }),
+        response: { 200: DeliveriesSchema, ...problems },
+      },
     },
-  }, async (request) => {
-    const { items, nextCursor } = await listDeliveries(db, thePerson(request), request.query);
-    return {
-      items: items.map(({ approval_id, owed_id, kind, target, status, attempts, last_detail, next_at, created_at, updated_at }) => ({
-        approval_id, owed_id, kind, target, status, attempts, last_detail, next_at, created_at, updated_at,
-      })),
-      next_cursor: nextCursor,
-    };
-  });
+    async (request) => {
+      const { items, nextCursor } = await listDeliveries(db, thePerson(request), request.query);
+      return {
+        items: items.map(({ approval_id, owed_id, kind, target, status, attempts, last_detail, next_at, created_at, updated_at }) => ({
+          approval_id,
+          owed_id,
+          kind,
+          target,
+          status,
+          attempts,
+          last_detail,
+          next_at,
+          created_at,
+          updated_at,
+        })),
+        next_cursor: nextCursor,
+      };
+    },
+  );
 }
-

@@ -22,7 +22,10 @@ const KEY = /^[\x21-\x7e]{1,200}$/;
 /** The caller's key, printable and of bounded length. */
 export function idempotencyKey(header: string | string[] | undefined): string {
   if (typeof header === 'string' && KEY.test(header)) return header;
-  throw new ApiError('idempotency_key_required', 'Send an Idempotency-Key header of 1 to 200 printable characters; the same key with the same body is the same request');
+  throw new ApiError(
+    'idempotency_key_required',
+    'Send an Idempotency-Key header of 1 to 200 printable characters; the same key with the same body is the same request',
+  );
 }
 
 const resumesAsChild = (body: unknown): boolean => RequestSchema.safeParse(body).data?.resume.type === 'workflow';
@@ -51,98 +54,152 @@ export function requestRoutes(app: App, { deps }: Context): void {
     }
   }
 
-  app.post('/v1/requests', {
-    config: { who: 'agent' },
-    bodyLimit: REQUEST_BYTES_MAX * 2,
-    // Submit validates: its refusals name the fact, the evidence and the row, and one validator is enough.
-    validatorCompiler: () => (value: unknown) => ({ value }),
-    schema: {
-      operationId: 'submitRequest', summary: 'Ask for an action', tags: ['agents'], security: [{ agentKey: [] }],
-      headers: z.object({ 'idempotency-key': z.string().describe('1 to 200 printable characters; the identity of the request') }),
-      body: RequestSchema, response: { 200: SubmittedSchema, 201: SubmittedSchema, ...problems },
+  app.post(
+    '/v1/requests',
+    {
+      config: { who: 'agent' },
+      bodyLimit: REQUEST_BYTES_MAX * 2,
+      // Submit validates: its refusals name the fact, the evidence and the row, and one validator is enough.
+      validatorCompiler: () => (value: unknown) => ({ value }),
+      schema: {
+        operationId: 'submitRequest',
+        summary: 'Ask for an action',
+        tags: ['agents'],
+        security: [{ agentKey: [] }],
+        headers: z.object({ 'idempotency-key': z.string().describe('1 to 200 printable characters; the identity of the request') }),
+        body: RequestSchema,
+        response: { 200: SubmittedSchema, 201: SubmittedSchema, ...problems },
+      },
     },
-  }, async (request, reply) => {
-    const agent = theAgent(request);
-    const body: unknown = request.body;
-    const answer = await deps.submit(agent, idempotencyKey(request.headers['idempotency-key']), body);
-    if (answer.needsWorkflow && answer.result === null && !resumesAsChild(body)) await start(agent.tenant, answer.approvalId, answer.plan.lane, answer.headline);
-    const submitted: Submitted = {
-      approval_id: answer.approvalId, tenant: agent.tenant, replayed: answer.replayed, state: answer.state, headline: answer.headline, plan: { ...answer.plan },
-      packet_digest: answer.packetDigest, action_digest: answer.actionDigest, meanwhile: answer.meanwhile, needs_workflow: answer.needsWorkflow,
-      time_scale: deps.clock.scale, result: answer.result === null ? null : { ...answer.result },
-    };
-    return await reply.code(answer.replayed ? 200 : 201).header('location', `/v1/requests/${answer.approvalId}`).send(submitted);
-  });
+    async (request, reply) => {
+      const agent = theAgent(request);
+      const body: unknown = request.body;
+      const answer = await deps.submit(agent, idempotencyKey(request.headers['idempotency-key']), body);
+      if (answer.needsWorkflow && answer.result === null && !resumesAsChild(body))
+        await start(agent.tenant, answer.approvalId, answer.plan.lane, answer.headline);
+      const submitted: Submitted = {
+        approval_id: answer.approvalId,
+        tenant: agent.tenant,
+        replayed: answer.replayed,
+        state: answer.state,
+        headline: answer.headline,
+        plan: { ...answer.plan },
+        packet_digest: answer.packetDigest,
+        action_digest: answer.actionDigest,
+        meanwhile: answer.meanwhile,
+        needs_workflow: answer.needsWorkflow,
+        time_scale: deps.clock.scale,
+        result: answer.result === null ? null : { ...answer.result },
+      };
+      return await reply
+        .code(answer.replayed ? 200 : 201)
+        .header('location', `/v1/requests/${answer.approvalId}`)
+        .send(submitted);
+    },
+  );
 
-  app.get('/v1/requests/:id', {
-    config: { who: 'caller' },
-    schema: {
-      operationId: 'getRequest', summary: 'Where it stands', tags: ['agents', 'people'], security: [{ agentKey: [] }, { session: [] }],
-      params: ApprovalParams, querystring: z.object({ wait: z.coerce.number().min(0).max(30).default(0).describe('Seconds to wait for the end') }),
-      response: { 200: ApprovalSchema, ...problems },
+  app.get(
+    '/v1/requests/:id',
+    {
+      config: { who: 'caller' },
+      schema: {
+        operationId: 'getRequest',
+        summary: 'Where it stands',
+        tags: ['agents', 'people'],
+        security: [{ agentKey: [] }, { session: [] }],
+        params: ApprovalParams,
+        querystring: z.object({ wait: z.coerce.number().min(0).max(30).default(0).describe('Seconds to wait for the end') }),
+        response: { 200: ApprovalSchema, ...problems },
+      },
     },
-  }, async (request) => {
-    const caller = theCaller(request);
-    let approval = await getApproval(db, caller, request.params.id);
-    if (!approval.ended && request.query.wait > 0) {
-      const { socket } = request;
-      await untilEnded(approval.tenant, approval.approvalId, Math.min(request.query.wait * 1000, patience.waitMs), () => !socket.destroyed);
-      approval = await getApproval(db, caller, request.params.id);
-    }
-    return presentApproval(approval, deps.publicUrl);
-  });
-
-  app.get('/v1/requests/:id/timeline', {
-    config: { who: 'caller' },
-    schema: {
-      operationId: 'getTimeline', summary: 'What happened, in order', tags: ['agents', 'people'], security: [{ agentKey: [] }, { session: [] }],
-      params: ApprovalParams, response: { 200: TimelineSchema, ...problems },
-    },
-  }, async (request) => {
-    const approval = await getApproval(db, theCaller(request), request.params.id);
-    const directory = await deps.directoryOf(approval.tenant);
-    const name = (id: string): string => (directory ? (personOf(directory, id)?.name ?? id) : id);
-    const entries = await readEvents(db, approval.tenant, approval.approvalId);
-    return {
-      approval_id: approval.approvalId,
-      entries: entries.map(({ seq, at, event }) => ({ seq, at, type: event.type, text: sentence(event, name), event: plain(event) })),
-    };
-  });
-
-  app.get('/v1/requests/:id/packet', {
-    config: { who: 'caller' },
-    schema: {
-      operationId: 'getPacket', summary: 'Everything the approver decides from', tags: ['agents', 'people'], security: [{ agentKey: [] }, { session: [] }],
-      params: ApprovalParams, response: { 200: PacketSchema, ...problems },
-    },
-  }, async (request) => {
-    const approval = await getApproval(db, theCaller(request), request.params.id);
-    return { packet_digest: approval.packetDigest, packet: { ...approval.packet }, plan: { ...approval.plan } };
-  });
-
-  app.post('/v1/requests/:id/withdraw', {
-    config: { who: 'agent' },
-    schema: {
-      operationId: 'withdrawRequest', summary: 'The agent no longer asks', tags: ['agents'], security: [{ agentKey: [] }],
-      params: ApprovalParams, body: WithdrawSchema, response: { 200: ApprovalSchema, 202: ApprovalSchema, ...problems },
-    },
-  }, async (request, reply) => {
-    const caller = theCaller(request);
-    const { tenant, approvalId, ended } = await getApproval(db, caller, request.params.id);
-    const message = { by: theAgent(request).agent, reason: request.body.reason };
-    if (!ended) {
-      try {
-        await gateway.signalWithdraw(tenant, approvalId, message, patience.engineMs);
-        await untilEnded(tenant, approvalId, patience.openMs, () => true);
-      } catch (error) {
-        if (!(error instanceof GatewayError)) throw error;
-        // It only tightens, so it need not wait for the engine: the record has it, and the reconciler tells the workflow.
-        await commit({ tenant, approvalId, seq: 0, command: { type: 'withdraw', ...message }, workflowTime: Date.now() });
+    async (request) => {
+      const caller = theCaller(request);
+      let approval = await getApproval(db, caller, request.params.id);
+      if (!approval.ended && request.query.wait > 0) {
+        const { socket } = request;
+        await untilEnded(approval.tenant, approval.approvalId, Math.min(request.query.wait * 1000, patience.waitMs), () => !socket.destroyed);
+        approval = await getApproval(db, caller, request.params.id);
       }
-    }
-    const after = await getApproval(db, caller, approvalId);
-    return await reply.code(after.ended ? 200 : 202).send(presentApproval(after, deps.publicUrl));
-  });
+      return presentApproval(approval, deps.publicUrl);
+    },
+  );
+
+  app.get(
+    '/v1/requests/:id/timeline',
+    {
+      config: { who: 'caller' },
+      schema: {
+        operationId: 'getTimeline',
+        summary: 'What happened, in order',
+        tags: ['agents', 'people'],
+        security: [{ agentKey: [] }, { session: [] }],
+        params: ApprovalParams,
+        response: { 200: TimelineSchema, ...problems },
+      },
+    },
+    async (request) => {
+      const approval = await getApproval(db, theCaller(request), request.params.id);
+      const directory = await deps.directoryOf(approval.tenant);
+      const name = (id: string): string => (directory ? (personOf(directory, id)?.name ?? id) : id);
+      const entries = await readEvents(db, approval.tenant, approval.approvalId);
+      return {
+        approval_id: approval.approvalId,
+        entries: entries.map(({ seq, at, event }) => ({ seq, at, type: event.type, text: sentence(event, name), event: plain(event) })),
+      };
+    },
+  );
+
+  app.get(
+    '/v1/requests/:id/packet',
+    {
+      config: { who: 'caller' },
+      schema: {
+        operationId: 'getPacket',
+        summary: 'Everything the approver decides from',
+        tags: ['agents', 'people'],
+        security: [{ agentKey: [] }, { session: [] }],
+        params: ApprovalParams,
+        response: { 200: PacketSchema, ...problems },
+      },
+    },
+    async (request) => {
+      const approval = await getApproval(db, theCaller(request), request.params.id);
+      return { packet_digest: approval.packetDigest, packet: { ...approval.packet }, plan: { ...approval.plan } };
+    },
+  );
+
+  app.post(
+    '/v1/requests/:id/withdraw',
+    {
+      config: { who: 'agent' },
+      schema: {
+        operationId: 'withdrawRequest',
+        summary: 'The agent no longer asks',
+        tags: ['agents'],
+        security: [{ agentKey: [] }],
+        params: ApprovalParams,
+        body: WithdrawSchema,
+        response: { 200: ApprovalSchema, 202: ApprovalSchema, ...problems },
+      },
+    },
+    async (request, reply) => {
+      const caller = theCaller(request);
+      const { tenant, approvalId, ended } = await getApproval(db, caller, request.params.id);
+      const message = { by: theAgent(request).agent, reason: request.body.reason };
+      if (!ended) {
+        try {
+          await gateway.signalWithdraw(tenant, approvalId, message, patience.engineMs);
+          await untilEnded(tenant, approvalId, patience.openMs, () => true);
+        } catch (error) {
+          if (!(error instanceof GatewayError)) throw error;
+          // It only tightens, so it need not wait for the engine: the record has it, and the reconciler tells the workflow.
+          await commit({ tenant, approvalId, seq: 0, command: { type: 'withdraw', ...message }, workflowTime: Date.now() });
+        }
+      }
+      const after = await getApproval(db, caller, approvalId);
+      return await reply.code(after.ended ? 200 : 202).send(presentApproval(after, deps.publicUrl));
+    },
+  );
 }
 
 const plain = (event: ApprovalEvent): Record<string, unknown> => ({ ...event });

@@ -34,26 +34,67 @@ export async function developmentLogin(deps: ApiDeps, id: string, tenant: string
 }
 
 export const setSessionCookie = (reply: FastifyReply, deps: ApiDeps, token: string): FastifyReply =>
-  reply.setCookie(SESSION_COOKIE, token, { httpOnly: true, sameSite: 'strict', path: '/', secure: deps.publicUrl.startsWith('https:'), maxAge: SESSION_SECONDS });
+  reply.setCookie(SESSION_COOKIE, token, {
+    httpOnly: true,
+    sameSite: 'strict',
+    path: '/',
+    secure: deps.publicUrl.startsWith('https:'),
+    maxAge: SESSION_SECONDS,
+  });
 
 export function sessionRoutes(app: App, { deps }: Context): void {
   if (deps.development) {
-    app.post('/v1/dev/login', {
-      config: { who: 'public' },
-      schema: { operationId: 'developmentLogin', summary: 'Development only: sign in as anyone', tags: ['people'], security: [], body: LoginSchema, response: { 200: LoggedInSchema, ...problems } },
-    }, async (request, reply) => {
-      const { tenant, person, token } = await developmentLogin(deps, request.body.person, request.body.tenant);
-      return await setSessionCookie(reply, deps, token).send({ token, tenant, person: person.id, name: person.name, roles: [...person.roles], notice: DEVELOPMENT_NOTICE });
-    });
+    app.post(
+      '/v1/dev/login',
+      {
+        config: { who: 'public' },
+        schema: {
+          operationId: 'developmentLogin',
+          summary: 'Development only: sign in as anyone',
+          tags: ['people'],
+          security: [],
+          body: LoginSchema,
+          response: { 200: LoggedInSchema, ...problems },
+        },
+      },
+      async (request, reply) => {
+        const { tenant, person, token } = await developmentLogin(deps, request.body.person, request.body.tenant);
+        return await setSessionCookie(reply, deps, token).send({
+          token,
+          tenant,
+          person: person.id,
+          name: person.name,
+          roles: [...person.roles],
+          notice: DEVELOPMENT_NOTICE,
+        });
+      },
+    );
   }
 
-  app.get('/v1/me', {
-    config: { who: 'caller' },
-    schema: { operationId: 'getMe', summary: 'Who you are here', tags: ['agents', 'people'], security: [{ agentKey: [] }, { session: [] }], response: { 200: MeSchema, ...problems } },
-  }, (request) => {
-    const caller = theCaller(request);
-    return caller.kind === 'agent'
-      ? { kind: caller.kind, tenant: caller.tenant, id: caller.agent, name: null, roles: [], signed_in_at: null }
-      : { kind: caller.kind, tenant: caller.tenant, id: caller.person.id, name: caller.person.name, roles: [...caller.person.roles], signed_in_at: caller.signedInAt };
-  });
+  app.get(
+    '/v1/me',
+    {
+      config: { who: 'caller' },
+      schema: {
+        operationId: 'getMe',
+        summary: 'Who you are here',
+        tags: ['agents', 'people'],
+        security: [{ agentKey: [] }, { session: [] }],
+        response: { 200: MeSchema, ...problems },
+      },
+    },
+    (request) => {
+      const caller = theCaller(request);
+      return caller.kind === 'agent'
+        ? { kind: caller.kind, tenant: caller.tenant, id: caller.agent, name: null, roles: [], signed_in_at: null }
+        : {
+            kind: caller.kind,
+            tenant: caller.tenant,
+            id: caller.person.id,
+            name: caller.person.name,
+            roles: [...caller.person.roles],
+            signed_in_at: caller.signedInAt,
+          };
+    },
+  );
 }

@@ -22,7 +22,10 @@ function read(dir: string, directoryFile: string | undefined): Read {
   const parsed = people && parseDirectory(people.text, people.path);
   const together = compiled.policy && parsed?.directory ? checkAgainstDirectory(compiled.policy, parsed.directory) : [];
   return {
-    files, policy: compiled.policy, directory: parsed?.directory ?? null, directoryText: people?.text ?? null,
+    files,
+    policy: compiled.policy,
+    directory: parsed?.directory ?? null,
+    directoryText: people?.text ?? null,
     findings: [...compiled.findings, ...(parsed?.findings ?? []), ...together],
   };
 }
@@ -57,7 +60,12 @@ export function policyCommands(program: Command, world: World, end: (code: Exit)
       const options = command.optsWithGlobals<Shared & { tenant: string; by: string; directory?: string }>();
       const found = read(dir, options.directory);
       const { policy: compiled, directory, directoryText, files, findings } = found;
-      if (!compiled || broken(findings)) throw new CliError(EXIT.refused, 'policy_broken', `Nothing was published; mend these first:\n${formatFindings(findings.filter((f) => f.severity === 'error'))}`);
+      if (!compiled || broken(findings))
+        throw new CliError(
+          EXIT.refused,
+          'policy_broken',
+          `Nothing was published; mend these first:\n${formatFindings(findings.filter((f) => f.severity === 'error'))}`,
+        );
       const meta = { tenant: options.tenant, by: options.by, at: world.now(), record: readKeys(world).record };
       const done = await withStore(world, async (db) => {
         const people = directory && directoryText !== null ? await publishDirectory(db, { hash: directory.hash, text: directoryText }, meta) : null;
@@ -65,7 +73,10 @@ export function policyCommands(program: Command, world: World, end: (code: Exit)
       });
       answer(world, options, done, () => {
         const state = (seq: number | null): string => (seq === null ? 'held already' : 'holds from now on');
-        return [`policy ${done.policy.hash.slice(0, 12)} ${state(done.policy.seq)}`, ...(done.directory ? [`directory ${done.directory.hash.slice(0, 12)} ${state(done.directory.seq)}`] : [])].join('\n');
+        return [
+          `policy ${done.policy.hash.slice(0, 12)} ${state(done.policy.seq)}`,
+          ...(done.directory ? [`directory ${done.directory.hash.slice(0, 12)} ${state(done.directory.seq)}`] : []),
+        ].join('\n');
       });
     });
 }

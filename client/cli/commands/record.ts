@@ -28,13 +28,15 @@ export function recordCommands(program: Command, world: World, end: (code: Exit)
       const options = command.optsWithGlobals<Shared & { tenant?: string; export?: string; keys?: string; witness?: string[] }>();
       const trusted = readTrusted(world, options.keys);
       const witnesses = (options.witness ?? []).map(readText);
-      const reports = options.export === undefined
-        ? await withStore(world, async (db) => {
-            const reports: VerifyReport[] = [];
-            for (const tenant of options.tenant === undefined ? await tenantsOf(db) : [options.tenant]) reports.push(await verifyStore(db, trusted, tenant, witnesses));
-            return reports;
-          })
-        : [verifyRecord(readExport(readText(options.export).split('\n')), trusted, { witnesses })];
+      const reports =
+        options.export === undefined
+          ? await withStore(world, async (db) => {
+              const reports: VerifyReport[] = [];
+              for (const tenant of options.tenant === undefined ? await tenantsOf(db) : [options.tenant])
+                reports.push(await verifyStore(db, trusted, tenant, witnesses));
+              return reports;
+            })
+          : [verifyRecord(readExport(readText(options.export).split('\n')), trusted, { witnesses })];
       answer(world, options, reports, () => (reports.length === 0 ? 'The record is empty' : reports.map(lineOf).join('\n')));
       if (reports.some((r) => !r.ok)) end(EXIT.refused);
     });

@@ -5,7 +5,18 @@ import { randomUUID } from 'node:crypto';
 import { Argument, InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
 import { visible } from '../../../domain/text';
-import { ApprovalSchema, ApprovalsSchema, DeliveriesSchema, LoggedInSchema, MovedSchema, MoveSchema, PacketSchema, StoredSchema, SubmittedSchema, TimelineSchema } from '../../api/schemas';
+import {
+  ApprovalSchema,
+  ApprovalsSchema,
+  DeliveriesSchema,
+  LoggedInSchema,
+  MovedSchema,
+  MoveSchema,
+  PacketSchema,
+  StoredSchema,
+  SubmittedSchema,
+  TimelineSchema,
+} from '../../api/schemas';
 import { createCountersign } from '../../sdk';
 import { call } from '../../sdk/http';
 import { readJson } from '../files';
@@ -42,7 +53,11 @@ export function workCommands(program: Command, world: World, end: (code: Exit) =
     .action(async (file: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Shared & { key?: string }>();
       const { value } = await call(asAgent(world, options), {
-        method: 'POST', path: '/v1/requests', body: readJson(file), idempotencyKey: options.key ?? randomUUID(), answer: SubmittedSchema,
+        method: 'POST',
+        path: '/v1/requests',
+        body: readJson(file),
+        idempotencyKey: options.key ?? randomUUID(),
+        answer: SubmittedSchema,
       });
       answer(world, options, value, () => `${value.approval_id}  ${value.state}  ${visible(value.headline)}\nmeanwhile: ${value.meanwhile.agent}`);
       if (value.state === 'blocked') end(EXIT.refused);
@@ -59,12 +74,20 @@ export function workCommands(program: Command, world: World, end: (code: Exit) =
     .action(async (_options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Shared & { mine?: boolean; state?: string; lane?: string; limit: string; cursor?: string }>();
       const query = new URLSearchParams({
-        limit: options.limit, ...(options.mine ? { mine: 'true' } : {}), ...(options.state ? { state: options.state } : {}), ...(options.lane ? { lane: options.lane } : {}),
+        limit: options.limit,
+        ...(options.mine ? { mine: 'true' } : {}),
+        ...(options.state ? { state: options.state } : {}),
+        ...(options.lane ? { lane: options.lane } : {}),
         ...(options.cursor ? { cursor: options.cursor } : {}),
       });
       const { value } = await call(asPerson(world, options), { method: 'GET', path: `/v1/approvals?${query.toString()}`, answer: ApprovalsSchema });
       answer(world, options, value, () =>
-        value.items.length === 0 ? 'Nothing.' : `${table(['id', 'state', 'lane', 'owner', 'due', 'what'], value.items.map((a) => [a.approval_id, a.state, a.lane, a.owner ?? '', a.due_at ?? '', a.headline]))}${value.next_cursor === null ? '' : `\nmore: --cursor ${value.next_cursor}`}`,
+        value.items.length === 0
+          ? 'Nothing.'
+          : `${table(
+              ['id', 'state', 'lane', 'owner', 'due', 'what'],
+              value.items.map((a) => [a.approval_id, a.state, a.lane, a.owner ?? '', a.due_at ?? '', a.headline]),
+            )}${value.next_cursor === null ? '' : `\nmore: --cursor ${value.next_cursor}`}`,
       );
     });
 
@@ -77,10 +100,16 @@ export function workCommands(program: Command, world: World, end: (code: Exit) =
       const { value: approval } = await call(connection, { method: 'GET', path: path(id), answer: ApprovalSchema });
       const { value: packet } = await call(connection, { method: 'GET', path: `${path(id)}/packet`, answer: PacketSchema });
       const { value: timeline } = await call(connection, { method: 'GET', path: `${path(id)}/timeline`, answer: TimelineSchema });
-      answer(world, options, { approval, packet: packet.packet, plan: packet.plan, timeline: timeline.entries }, () => [
-        visible(approval.headline), `${approval.state}${approval.owner === null ? '' : `, waits on ${approval.owner} until ${approval.due_at ?? 'nobody knows'}`}`,
-        `packet ${approval.packet_digest}`, approval.page, '', ...timeline.entries.map((e) => `${e.at}  ${visible(e.text)}`),
-      ].join('\n'));
+      answer(world, options, { approval, packet: packet.packet, plan: packet.plan, timeline: timeline.entries }, () =>
+        [
+          visible(approval.headline),
+          `${approval.state}${approval.owner === null ? '' : `, waits on ${approval.owner} until ${approval.due_at ?? 'nobody knows'}`}`,
+          `packet ${approval.packet_digest}`,
+          approval.page,
+          '',
+          ...timeline.entries.map((e) => `${e.at}  ${visible(e.text)}`),
+        ].join('\n'),
+      );
     });
 
   program
@@ -112,9 +141,15 @@ export function workCommands(program: Command, world: World, end: (code: Exit) =
       const move = MoveSchema.safeParse(body);
       if (!move.success) throw new CliError(EXIT.usage, 'invalid_move', `The move is not well-formed: ${move.error.issues[0]?.message ?? 'check its options'}`);
       const { value } = await call(connection, {
-        method: 'POST', path: `/v1/approvals/${encodeURIComponent(id)}/moves`, body: move.data, idempotencyKey: options.key ?? randomUUID(), answer: z.union([MovedSchema, StoredSchema]),
+        method: 'POST',
+        path: `/v1/approvals/${encodeURIComponent(id)}/moves`,
+        body: move.data,
+        idempotencyKey: options.key ?? randomUUID(),
+        answer: z.union([MovedSchema, StoredSchema]),
       });
-      answer(world, options, value, () => ('state' in value ? `${type}: on the record; it is now ${value.state}` : `Stored as ${value.command_id} and not answered yet; it need not be sent again`));
+      answer(world, options, value, () =>
+        'state' in value ? `${type}: on the record; it is now ${value.state}` : `Stored as ${value.command_id} and not answered yet; it need not be sent again`,
+      );
     });
 
   const callbacks = program.command('callbacks').description('what agents are owed');
@@ -127,7 +162,12 @@ export function workCommands(program: Command, world: World, end: (code: Exit) =
       const query = new URLSearchParams({ kind: 'callback', limit: '200', ...(options.status ? { status: options.status } : {}) });
       const { value } = await call(asPerson(world, options), { method: 'GET', path: `/v1/deliveries?${query.toString()}`, answer: DeliveriesSchema });
       answer(world, options, value, () =>
-        value.items.length === 0 ? 'Nothing.' : table(['approval', 'to', 'status', 'attempts', 'last'], value.items.map((d) => [d.approval_id, d.target, d.status, String(d.attempts), d.last_detail])),
+        value.items.length === 0
+          ? 'Nothing.'
+          : table(
+              ['approval', 'to', 'status', 'attempts', 'last'],
+              value.items.map((d) => [d.approval_id, d.target, d.status, String(d.attempts), d.last_detail]),
+            ),
       );
     });
 }

@@ -23,12 +23,23 @@ it('without a word about the environment it is production', () => {
 
 it('fills in what development need not say', () => {
   expect(readConfig(development)).toMatchObject({
-    temporalAddress: '127.0.0.1:7233', temporalNamespace: 'default', temporalTls: false, taskQueue: 'countersign', apiPort: 8700, publicUrl: 'http://localhost:8700', smtpUrl: null, clockOrigin: null,
+    temporalAddress: '127.0.0.1:7233',
+    temporalNamespace: 'default',
+    temporalTls: false,
+    taskQueue: 'countersign',
+    apiPort: 8700,
+    publicUrl: 'http://localhost:8700',
+    smtpUrl: null,
+    clockOrigin: null,
   });
 });
 
 it('an empty value is the same as none, and a public URL loses its slash', () => {
-  expect(readConfig({ ...production, COUNTERSIGN_API_PORT: '', LOG_LEVEL: '' })).toMatchObject({ apiPort: 8700, logLevel: 'info', publicUrl: 'https://approvals.example' });
+  expect(readConfig({ ...production, COUNTERSIGN_API_PORT: '', LOG_LEVEL: '' })).toMatchObject({
+    apiPort: 8700,
+    logLevel: 'info',
+    publicUrl: 'https://approvals.example',
+  });
 });
 
 it('an API key of the engine implies TLS, unless TLS is refused by name', () => {
@@ -38,7 +49,12 @@ it('an API key of the engine implies TLS, unless TLS is refused by name', () => 
 
 it('names every problem at once, in one sentence, and repeats no value that may hold a password', () => {
   const env = { DATABASE_URL: 'mysql://app:secret@host/db', COUNTERSIGN_API_PORT: '99999', TEMPORAL_ADDRESS: 'nowhere' };
-  expect(refused(env).map((problem) => problem.split(' ', 1)[0])).toEqual(['DATABASE_URL', 'TEMPORAL_ADDRESS', 'COUNTERSIGN_KEYS_FILE', 'COUNTERSIGN_API_PORT']);
+  expect(refused(env).map((problem) => problem.split(' ', 1)[0])).toEqual([
+    'DATABASE_URL',
+    'TEMPORAL_ADDRESS',
+    'COUNTERSIGN_KEYS_FILE',
+    'COUNTERSIGN_API_PORT',
+  ]);
   expect(() => readConfig(env)).toThrow(/^The settings cannot be used: .*[^.]\.$/);
   expect(refused(env).join()).not.toContain('secret');
 });
@@ -66,6 +82,9 @@ describe('a faster clock', () => {
 
   it('needs an origin, and a scale or an origin need it', () => {
     expect(refused({ ...scaled, COUNTERSIGN_CLOCK_ORIGIN: '' })).toEqual(['COUNTERSIGN_CLOCK_ORIGIN is required with COUNTERSIGN_CLOCK=scaled']);
-    expect(refused({ ...scaled, COUNTERSIGN_CLOCK: 'database' })).toEqual(['COUNTERSIGN_TIME_SCALE needs COUNTERSIGN_CLOCK=scaled', 'COUNTERSIGN_CLOCK_ORIGIN needs COUNTERSIGN_CLOCK=scaled']);
+    expect(refused({ ...scaled, COUNTERSIGN_CLOCK: 'database' })).toEqual([
+      'COUNTERSIGN_TIME_SCALE needs COUNTERSIGN_CLOCK=scaled',
+      'COUNTERSIGN_CLOCK_ORIGIN needs COUNTERSIGN_CLOCK=scaled',
+    ]);
   });
 });

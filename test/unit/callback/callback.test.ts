@@ -12,7 +12,11 @@ const NOW = '2026-11-21T09:30:00.000Z';
 describe('signing a callback', () => {
   it('gives the signature of the published vector', () => {
     const headers = sign({ secrets: [SECRET], id: 'msg_p5jXN8AQM9LWM0D4loKWxJek', timestamp: '2021-02-25T15:02:10.000Z', body: '{"test": 2432232314}' });
-    expect(headers).toEqual({ 'webhook-id': 'msg_p5jXN8AQM9LWM0D4loKWxJek', 'webhook-timestamp': '1614265330', 'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=' });
+    expect(headers).toEqual({
+      'webhook-id': 'msg_p5jXN8AQM9LWM0D4loKWxJek',
+      'webhook-timestamp': '1614265330',
+      'webhook-signature': 'v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=',
+    });
   });
 
   it('signs with every secret while they rotate, separated by single spaces, so that either holder can verify', () => {
@@ -89,13 +93,25 @@ describe('what an answer means', () => {
     const { request, body } = seen.at(-1) ?? {};
     expect(body).toBe('{"type":"approval.ended"}');
     expect(request?.method).toBe('POST');
-    expect(request?.headers).toMatchObject({ 'content-type': 'application/json', ...sign({ secrets: [SECRET], id: 'apr_1_7', timestamp: NOW, body: '{"type":"approval.ended"}' }) });
+    expect(request?.headers).toMatchObject({
+      'content-type': 'application/json',
+      ...sign({ secrets: [SECRET], id: 'apr_1_7', timestamp: NOW, body: '{"type":"approval.ended"}' }),
+    });
   });
 
   it.each([
-    [200, 'done'], [201, 'done'], [299, 'done'],
+    [200, 'done'],
+    [201, 'done'],
+    [299, 'done'],
     [410, 'failed_for_good'],
-    [400, 'failed_for_now'], [401, 'failed_for_now'], [404, 'failed_for_now'], [429, 'failed_for_now'], [500, 'failed_for_now'], [502, 'failed_for_now'], [503, 'failed_for_now'], [504, 'failed_for_now'],
+    [400, 'failed_for_now'],
+    [401, 'failed_for_now'],
+    [404, 'failed_for_now'],
+    [429, 'failed_for_now'],
+    [500, 'failed_for_now'],
+    [502, 'failed_for_now'],
+    [503, 'failed_for_now'],
+    [504, 'failed_for_now'],
   ])('%i is %s', async (status, expected) => {
     answer = { status };
     const result = await send();
@@ -111,8 +127,14 @@ describe('what an answer means', () => {
   });
 
   it.each([
-    [429, '120', 120_000], [503, 'Sat, 21 Nov 2026 09:31:00 GMT', 60_000], [502, '999999999', 86_400_000], [504, 'Fri, 20 Nov 2026 09:31:00 GMT', 0],
-    [429, 'soon', null], [429, '-5', null], [429, '1e3', null], [500, '120', null],
+    [429, '120', 120_000],
+    [503, 'Sat, 21 Nov 2026 09:31:00 GMT', 60_000],
+    [502, '999999999', 86_400_000],
+    [504, 'Fri, 20 Nov 2026 09:31:00 GMT', 0],
+    [429, 'soon', null],
+    [429, '-5', null],
+    [429, '1e3', null],
+    [500, '120', null],
   ])('%i with Retry-After %j asks for %j ms', async (status, retryAfter, expected) => {
     answer = { status, headers: { 'retry-after': retryAfter } };
     expect((await send()).retryAfterMs).toBe(expected);
@@ -123,9 +145,20 @@ describe('what an answer means', () => {
     await new Promise<void>((resolve) => closed.listen(0, '127.0.0.1', resolve));
     const { port } = closed.address() as AddressInfo;
     await new Promise((resolve) => closed.close(resolve));
-    expect(await send({ url: `http://127.0.0.1:${port}/` })).toMatchObject({ status: 'failed_for_now', httpStatus: null, detail: 'The connection to the callback host failed.' });
-    expect(await send({ url: 'https://10.0.0.1/' })).toMatchObject({ status: 'failed_for_now', httpStatus: null, detail: expect.stringContaining('private') as string });
+    expect(await send({ url: `http://127.0.0.1:${port}/` })).toMatchObject({
+      status: 'failed_for_now',
+      httpStatus: null,
+      detail: 'The connection to the callback host failed.',
+    });
+    expect(await send({ url: 'https://10.0.0.1/' })).toMatchObject({
+      status: 'failed_for_now',
+      httpStatus: null,
+      detail: expect.stringContaining('private') as string,
+    });
     expect(await send({ secrets: [] })).toMatchObject({ status: 'failed_for_now', detail: expect.stringContaining('no callback secret') as string });
-    expect(await send({ registeredHosts: ['agents.example.com'] })).toMatchObject({ status: 'failed_for_now', detail: expect.stringContaining('not registered') as string });
+    expect(await send({ registeredHosts: ['agents.example.com'] })).toMatchObject({
+      status: 'failed_for_now',
+      detail: expect.stringContaining('not registered') as string,
+    });
   });
 });

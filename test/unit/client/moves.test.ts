@@ -11,18 +11,32 @@ it('a key names one command per tenant, approval and person', () => {
   const id = commandIdOf('acme', 'ap_1', 'fay', 'k');
   expect(id).toMatch(COMMAND_ID);
   expect(commandIdOf('acme', 'ap_1', 'fay', 'k')).toBe(id);
-  const others = [commandIdOf('acme', 'ap_1', 'finn', 'k'), commandIdOf('acme', 'ap_2', 'fay', 'k'), commandIdOf('umbrella', 'ap_1', 'fay', 'k'), commandIdOf('acme', 'ap_1', 'fay', 'k2'), commandIdOf('acmeap_1', '', 'fay', 'k')];
+  const others = [
+    commandIdOf('acme', 'ap_1', 'finn', 'k'),
+    commandIdOf('acme', 'ap_2', 'fay', 'k'),
+    commandIdOf('umbrella', 'ap_1', 'fay', 'k'),
+    commandIdOf('acme', 'ap_1', 'fay', 'k2'),
+    commandIdOf('acmeap_1', '', 'fay', 'k'),
+  ];
   expect(new Set([id, ...others]).size).toBe(6);
 });
 
 it('the packet a move was made on travels beside it, and moves that decide nothing name none', () => {
-  expect(splitMove(MoveSchema.parse({ type: 'deny', reason: 'no', packet_digest: DIGEST }))).toEqual({ move: { type: 'deny', reason: 'no' }, packetDigest: DIGEST });
+  expect(splitMove(MoveSchema.parse({ type: 'deny', reason: 'no', packet_digest: DIGEST }))).toEqual({
+    move: { type: 'deny', reason: 'no' },
+    packetDigest: DIGEST,
+  });
   expect(splitMove(MoveSchema.parse({ type: 'claim' }))).toEqual({ move: { type: 'claim' }, packetDigest: null });
 });
 
 it.each([
-  [{ type: 'approve' }], [{ type: 'approve', packet_digest: 'short' }], [{ type: 'approve', packet_digest: DIGEST, decided_by: 'cleo' }], [{ type: 'approve', packet_digest: DIGEST, reason: 'x'.repeat(2001) }],
-  [{ type: 'expire', packet_digest: DIGEST }], [{}], [null],
+  [{ type: 'approve' }],
+  [{ type: 'approve', packet_digest: 'short' }],
+  [{ type: 'approve', packet_digest: DIGEST, decided_by: 'cleo' }],
+  [{ type: 'approve', packet_digest: DIGEST, reason: 'x'.repeat(2001) }],
+  [{ type: 'expire', packet_digest: DIGEST }],
+  [{}],
+  [null],
 ])('%j is no move', (body) => {
   expect(MoveSchema.safeParse(body).success).toBe(false);
 });

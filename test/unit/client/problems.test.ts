@@ -14,9 +14,19 @@ it.each(REFUSALS)('a move refused as %s is the caller’s to mend, never a fault
 
 it('tells the sentence, the code and where to read of it, and no cause', () => {
   const error = new ApiError('key_reused', 'Use another key', {}, { cause: new Error('select * from requests') });
-  expect(problemOf(error)).toEqual({ type: '/problems/key_reused', title: 'The key was used for something else', status: 409, detail: 'Use another key', code: 'key_reused' });
+  expect(problemOf(error)).toEqual({
+    type: '/problems/key_reused',
+    title: 'The key was used for something else',
+    status: 409,
+    detail: 'Use another key',
+    code: 'key_reused',
+  });
 });
 
 it('tells a refused move with its command and where the approval stands', () => {
-  expect(problemOf(refused({ code: 'already_decided', message: 'It ended as denied' }, 'c-1234567', 'denied'))).toMatchObject({ status: 409, command_id: 'c-1234567', state: 'denied' });
+  expect(problemOf(refused({ code: 'already_decided', message: 'It ended as denied' }, 'c-1234567', 'denied'))).toMatchObject({
+    status: 409,
+    command_id: 'c-1234567',
+    state: 'denied',
+  });
 });

@@ -32,11 +32,31 @@ it('reads nothing that is unsigned, altered, of another seed, or made for someth
   const [header = '', payload = '', signature = ''] = token.split('.');
   const altered = Buffer.from(payload, 'base64url').toString('utf8').replace('fay', 'cleo');
   const claims = { tenant: 'acme', signed_in_at: NOW.toISOString() };
-  const unsigned = new UnsecuredJWT(claims).setSubject('fay').setIssuer('countersign').setAudience('countersign-people').setJti('x').setExpirationTime('1h').encode();
-  const otherKey = await new SignJWT(claims).setProtectedHeader({ alg: 'HS256', typ: 'countersign-session+jwt' }).setSubject('fay').setIssuer('countersign')
-    .setAudience('countersign-people').setJti('x').setExpirationTime('1h').sign(SEED);
+  const unsigned = new UnsecuredJWT(claims)
+    .setSubject('fay')
+    .setIssuer('countersign')
+    .setAudience('countersign-people')
+    .setJti('x')
+    .setExpirationTime('1h')
+    .encode();
+  const otherKey = await new SignJWT(claims)
+    .setProtectedHeader({ alg: 'HS256', typ: 'countersign-session+jwt' })
+    .setSubject('fay')
+    .setIssuer('countersign')
+    .setAudience('countersign-people')
+    .setJti('x')
+    .setExpirationTime('1h')
+    .sign(SEED);
   const foreign = await createSessions(new Uint8Array(32).fill(8), () => NOW).issue(who);
-  for (const bad of [unsigned, otherKey, foreign, `${header}.${Buffer.from(altered).toString('base64url')}.${signature}`, `${header}.${payload}.`, '', 'a.b.c']) {
+  for (const bad of [
+    unsigned,
+    otherKey,
+    foreign,
+    `${header}.${Buffer.from(altered).toString('base64url')}.${signature}`,
+    `${header}.${payload}.`,
+    '',
+    'a.b.c',
+  ]) {
     expect(await sessions.read(bad)).toBeNull();
   }
 });

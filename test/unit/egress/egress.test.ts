@@ -75,14 +75,17 @@ describe('an address inside, however it is written', () => {
     expect(heard).toBe(0);
   });
 
-  it.each(HOSTILE.filter(([, url]) => !/\/localhost:/i.test(url) && !/^https?:\/\/(127\.(\d+\.){2}\d+|\[[0:]*1\]):PORT\/$/i.test(url)))('is refused in development too, unless it says it is loopback: %s', async (_form, url) => {
-    const { connect, made } = recorder();
-    const egress = createEgress({ allowLoopback: true, ports: [port], lookup, connect });
-    expect(await refusal(egress.post(url.replace('PORT', String(port)), POST))).not.toBe('allowed');
-    expect(made).toEqual([]);
-    await egress.close();
-    expect(heard).toBe(0);
-  });
+  it.each(HOSTILE.filter(([, url]) => !/\/localhost:/i.test(url) && !/^https?:\/\/(127\.(\d+\.){2}\d+|\[[0:]*1\]):PORT\/$/i.test(url)))(
+    'is refused in development too, unless it says it is loopback: %s',
+    async (_form, url) => {
+      const { connect, made } = recorder();
+      const egress = createEgress({ allowLoopback: true, ports: [port], lookup, connect });
+      expect(await refusal(egress.post(url.replace('PORT', String(port)), POST))).not.toBe('allowed');
+      expect(made).toEqual([]);
+      await egress.close();
+      expect(heard).toBe(0);
+    },
+  );
 });
 
 describe('a name whose answer changes', () => {
@@ -193,7 +196,12 @@ describe('a call that is made', () => {
   });
 
   it('says which step failed', async () => {
-    const raw = createServer((socket) => socket.on('error', () => undefined).resume().end('SSH-2.0-OpenSSH\r\n'));
+    const raw = createServer((socket) =>
+      socket
+        .on('error', () => undefined)
+        .resume()
+        .end('SSH-2.0-OpenSSH\r\n'),
+    );
     await new Promise<void>((resolve) => raw.listen(0, '127.0.0.1', resolve));
     const { port } = raw.address() as AddressInfo;
     expect(await refusal(open().post(`http://127.0.0.1:${port}/`, POST))).toBe('response_invalid');
@@ -224,8 +232,23 @@ describe('the name on the certificate', () => {
   const dir = mkdtempSync(join(tmpdir(), 'tls-'));
   const [keyFile, certFile] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
   const made = spawnSync('openssl', [
-    'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout', keyFile, '-out', certFile, '-days', '2',
-    '-subj', '/CN=agents.example.com', '-addext', 'subjectAltName=DNS:agents.example.com',
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:prime256v1',
+    '-nodes',
+    '-keyout',
+    keyFile,
+    '-out',
+    certFile,
+    '-days',
+    '2',
+    '-subj',
+    '/CN=agents.example.com',
+    '-addext',
+    'subjectAltName=DNS:agents.example.com',
   ]);
   afterAll(() => rmSync(dir, { recursive: true }));
 
@@ -240,7 +263,12 @@ describe('the name on the certificate', () => {
     const { port } = server.address() as AddressInfo;
     // Stands for the public address, which cannot be reached here; the certificate is checked by the real connector.
     const real = buildConnector({ ca: cert });
-    const egress = createEgress({ allowLoopback: false, ports: [port], lookup: async () => ['93.184.215.14'], connect: (options, callback) => real({ ...options, hostname: '127.0.0.1' }, callback) });
+    const egress = createEgress({
+      allowLoopback: false,
+      ports: [port],
+      lookup: async () => ['93.184.215.14'],
+      connect: (options, callback) => real({ ...options, hostname: '127.0.0.1' }, callback),
+    });
     expect((await egress.post(`https://agents.example.com:${port}/`, POST)).status).toBe(200);
     expect(names).toEqual([`agents.example.com:${port}`, 'agents.example.com']);
     expect(await refusal(egress.post(`https://other.example.com:${port}/`, POST))).toBe('tls_failed');
@@ -281,7 +309,14 @@ describe('a callback URL at submit', () => {
 });
 
 describe('an address', () => {
-  it.each([['8.8.8.8', 'public'], ['2606:4700::1111', 'public'], ['127.0.0.1', 'loopback'], ['::1', 'loopback'], ['::ffff:127.0.0.1', 'forbidden'], ['fe80::1%lo', 'forbidden'], ['localhost', 'forbidden'], ['', 'forbidden']])(
-    '%j is %s', (address, expected) => expect(classify(address)).toBe(expected),
-  );
+  it.each([
+    ['8.8.8.8', 'public'],
+    ['2606:4700::1111', 'public'],
+    ['127.0.0.1', 'loopback'],
+    ['::1', 'loopback'],
+    ['::ffff:127.0.0.1', 'forbidden'],
+    ['fe80::1%lo', 'forbidden'],
+    ['localhost', 'forbidden'],
+    ['', 'forbidden'],
+  ])('%j is %s', (address, expected) => expect(classify(address)).toBe(expected));
 });

@@ -7,7 +7,14 @@ import { packet, SCRIPT } from './packet';
 
 const FROM = 'Countersign <countersign@example.com>';
 const ask: Addressed = {
-  tenant: 'acme', approvalId: 'apr_1', owedId: '7-0', packet, kind: 'ask', level: 'finance manager', dueAt: '2026-11-21T10:00:00.000Z', next: 'CFO is asked',
+  tenant: 'acme',
+  approvalId: 'apr_1',
+  owedId: '7-0',
+  packet,
+  kind: 'ask',
+  level: 'finance manager',
+  dueAt: '2026-11-21T10:00:00.000Z',
+  next: 'CFO is asked',
   to: { name: 'Ana Ruiz', email: 'ana@example.com' },
 };
 
@@ -55,20 +62,37 @@ describe('mail over SMTP', () => {
   });
 
   it('to a customer shows nothing of the packet, not even in its headers', async () => {
-    await email.send({ ...ask, owedId: '9-0', kind: 'tell_customer', subject: 'Your case is under review', text: 'We look at it again.', to: { name: '', email: 'maria@example.com' } });
+    await email.send({
+      ...ask,
+      owedId: '9-0',
+      kind: 'tell_customer',
+      subject: 'Your case is under review',
+      text: 'We look at it again.',
+      to: { name: '', email: 'maria@example.com' },
+    });
     const mail = last();
     expect(mail?.text.trim()).toBe('We look at it again.\n\nCase: C-17');
     for (const secret of ['refund', '480', 'apr_1', 'acme', 'Secret', 'finance']) expect(mail?.raw).not.toContain(secret);
   });
 
-  it.each(['a@example.com, b@example.com', 'a@example.com\r\nBcc: b@example.com', 'Ana <a@example.com>', 'nobody', ''])('is not sent to %j, and says why', async (address) => {
-    const before = sink.mails().length;
-    expect(await email.send({ ...ask, to: { name: 'Ana', email: address } })).toMatchObject({ status: 'failed_for_good', detail: expect.stringContaining('directory') as string });
-    expect(sink.mails().length).toBe(before);
-  });
+  it.each(['a@example.com, b@example.com', 'a@example.com\r\nBcc: b@example.com', 'Ana <a@example.com>', 'nobody', ''])(
+    'is not sent to %j, and says why',
+    async (address) => {
+      const before = sink.mails().length;
+      expect(await email.send({ ...ask, to: { name: 'Ana', email: address } })).toMatchObject({
+        status: 'failed_for_good',
+        detail: expect.stringContaining('directory') as string,
+      });
+      expect(sink.mails().length).toBe(before);
+    },
+  );
 
   it('cannot be given another header through a name or a summary', async () => {
-    await email.send({ ...ask, to: { name: 'Ana\r\nBcc: evil@example.com', email: 'ana@example.com' }, packet: { ...packet, action: { ...packet.action, summary: 'Refund\r\nBcc: evil@example.com' } } });
+    await email.send({
+      ...ask,
+      to: { name: 'Ana\r\nBcc: evil@example.com', email: 'ana@example.com' },
+      packet: { ...packet, action: { ...packet.action, summary: 'Refund\r\nBcc: evil@example.com' } },
+    });
     expect(last()?.to).toEqual(['ana@example.com']);
     const [headers] = (last()?.raw ?? '').split('\r\n\r\n');
     expect(headers).toContain('Message-ID');
@@ -77,8 +101,14 @@ describe('mail over SMTP', () => {
   });
 
   it('that the recipient’s server refuses has failed for good, one that it postpones for now', async () => {
-    expect(await email.send({ ...ask, to: { name: 'X', email: 'unknown@example.com' } })).toMatchObject({ status: 'failed_for_good', detail: 'The mail server refused the recipient (550).' });
-    expect(await email.send({ ...ask, to: { name: 'X', email: 'full@example.com' } })).toMatchObject({ status: 'failed_for_now', detail: 'The mail server asks to try again later (452).' });
+    expect(await email.send({ ...ask, to: { name: 'X', email: 'unknown@example.com' } })).toMatchObject({
+      status: 'failed_for_good',
+      detail: 'The mail server refused the recipient (550).',
+    });
+    expect(await email.send({ ...ask, to: { name: 'X', email: 'full@example.com' } })).toMatchObject({
+      status: 'failed_for_now',
+      detail: 'The mail server asks to try again later (452).',
+    });
   });
 
   it('has failed for now when no server is there', async () => {

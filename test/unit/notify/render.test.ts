@@ -8,8 +8,11 @@ const PUBLIC = { publicUrl: 'https://approvals.example.com/' };
 const base = { tenant: 'acme', approvalId: 'apr_1', owedId: '7-0', packet };
 const ask: Message = { ...base, kind: 'ask', level: 'finance manager', dueAt: '2026-11-21T10:00:00.000Z', next: 'CFO is asked' };
 const all: readonly Message[] = [
-  ask, { ...ask, kind: 'remind' }, { ...ask, kind: 'page_backup' },
-  { ...base, kind: 'tell_asked', what: `Ana Ruiz approved it ${SCRIPT}` }, { ...base, kind: 'tell_requester', what: 'It was denied: too much' },
+  ask,
+  { ...ask, kind: 'remind' },
+  { ...ask, kind: 'page_backup' },
+  { ...base, kind: 'tell_asked', what: `Ana Ruiz approved it ${SCRIPT}` },
+  { ...base, kind: 'tell_requester', what: 'It was denied: too much' },
   { ...base, kind: 'tell_customer', subject: 'Your case is under review', text: 'We look at it again.' },
 ];
 
@@ -25,7 +28,19 @@ describe('a question to an approver', () => {
 
   it('holds everything the decision is made from', () => {
     for (const form of [text, html]) {
-      for (const part of ['refund-over-250', 'Refunds over USD 250.00 need a finance manager.', 'Compare the invoice with the order.', 'refund.issue on billing', 'only with effort', 'refund-bot', 'run-7', 'C-17', 'log the reason and end the run', 'the request expires', 'finance, version 3 (abcdef012345)']) {
+      for (const part of [
+        'refund-over-250',
+        'Refunds over USD 250.00 need a finance manager.',
+        'Compare the invoice with the order.',
+        'refund.issue on billing',
+        'only with effort',
+        'refund-bot',
+        'run-7',
+        'C-17',
+        'log the reason and end the run',
+        'the request expires',
+        'finance, version 3 (abcdef012345)',
+      ]) {
         expect(form).toContain(part);
       }
     }
@@ -54,18 +69,27 @@ describe('every message', () => {
     expect(subject).not.toMatch(/[\r\n]/);
   });
 
-  it.each(all.filter(({ kind }) => kind !== 'tell_customer').map((message) => [message.kind, message] as const))('%s links to the page and to nothing that decides', (_kind, message) => {
-    const { html, text } = render(message, PUBLIC);
-    const links = [...html.matchAll(/href="([^"]*)"/g)].map(([, url]) => url);
-    expect(new Set(links)).toEqual(new Set(['https://approvals.example.com/approvals/apr_1']));
-    expect(text).toContain('\nhttps://approvals.example.com/approvals/apr_1\n');
-  });
+  it.each(all.filter(({ kind }) => kind !== 'tell_customer').map((message) => [message.kind, message] as const))(
+    '%s links to the page and to nothing that decides',
+    (_kind, message) => {
+      const { html, text } = render(message, PUBLIC);
+      const links = [...html.matchAll(/href="([^"]*)"/g)].map(([, url]) => url);
+      expect(new Set(links)).toEqual(new Set(['https://approvals.example.com/approvals/apr_1']));
+      expect(text).toContain('\nhttps://approvals.example.com/approvals/apr_1\n');
+    },
+  );
 
   it('to a customer holds the policy’s text and the case, and nothing else', () => {
     const { subject, text, html } = render({ ...base, kind: 'tell_customer', subject: 'Your case is under review', text: 'We look at it again.' }, PUBLIC);
     expect(subject).toBe('Your case is under review');
     expect(text).toBe('We look at it again.\n\nCase: C-17\n');
-    expect(html.replace(/<title>.*<\/title>/, '').replace(/<[^>]+>/g, '').replace(/\s+/g, ' ').trim()).toBe('We look at it again. Case: C-17');
+    expect(
+      html
+        .replace(/<title>.*<\/title>/, '')
+        .replace(/<[^>]+>/g, '')
+        .replace(/\s+/g, ' ')
+        .trim(),
+    ).toBe('We look at it again. Case: C-17');
     expect(html).not.toContain('href');
   });
 
@@ -77,7 +101,9 @@ describe('every message', () => {
 describe('text made safe to look at', () => {
   it('shows what reorders or hides by its number, and leaves the rest', () => {
     expect(visible(OVERRIDE)).toBe('pay ⟨U+202E⟩evil⟨U+202C⟩ now⟨U+200B⟩');
-    expect(visible('a\u0000b\u001Bc\u2028d\u{E0041}e\uD800f\u00ADg\u3164h\uFEFF')).toBe('a⟨U+0000⟩b⟨U+001B⟩c⟨U+2028⟩d⟨U+E0041⟩e⟨U+D800⟩f⟨U+00AD⟩g⟨U+3164⟩h⟨U+FEFF⟩');
+    expect(visible('a\u0000b\u001Bc\u2028d\u{E0041}e\uD800f\u00ADg\u3164h\uFEFF')).toBe(
+      'a⟨U+0000⟩b⟨U+001B⟩c⟨U+2028⟩d⟨U+E0041⟩e⟨U+D800⟩f⟨U+00AD⟩g⟨U+3164⟩h⟨U+FEFF⟩',
+    );
     expect(visible('Grüße, 東京, שלום, 🙂❤️\r\n\ttab')).toBe('Grüße, 東京, שלום, 🙂❤️\n\ttab');
     expect(visible('fake\roverwritten')).toBe('fake⟨U+000D⟩overwritten');
   });
@@ -87,7 +113,14 @@ describe('text made safe to look at', () => {
       fc.property(fc.string({ unit: 'binary' }), (text) => {
         const escaped = escapeHtml(text);
         expect(escaped).not.toMatch(/[<>"']/);
-        expect(escaped.replace(/&lt;/g, '<').replace(/&gt;/g, '>').replace(/&quot;/g, '"').replace(/&#39;/g, "'").replace(/&amp;/g, '&')).toBe(text);
+        expect(
+          escaped
+            .replace(/&lt;/g, '<')
+            .replace(/&gt;/g, '>')
+            .replace(/&quot;/g, '"')
+            .replace(/&#39;/g, "'")
+            .replace(/&amp;/g, '&'),
+        ).toBe(text);
       }),
     );
   });

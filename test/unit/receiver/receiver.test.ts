@@ -7,7 +7,15 @@ import { EXPECT, NEXT_SECRET, NOW, resultOf, SECRET, send, tokens, type Sent } f
 function receiver(over: Partial<ReceiverOptions> = {}) {
   const acted: Outcome[] = [];
   const store: SeenStore = memoryStore();
-  const { handle } = createReceiver({ secrets: [SECRET], keys: tokens.jwks(), expect: EXPECT, store, now: () => new Date(NOW), onOutcome: (outcome) => void acted.push(outcome), ...over });
+  const { handle } = createReceiver({
+    secrets: [SECRET],
+    keys: tokens.jwks(),
+    expect: EXPECT,
+    store,
+    now: () => new Date(NOW),
+    onOutcome: (outcome) => void acted.push(outcome),
+    ...over,
+  });
   const receive = async ({ body, headers }: Sent): Promise<{ status: number; said: unknown }> => {
     const answer = await handle(body, headers);
     return { status: answer.status, said: JSON.parse(answer.body) };
@@ -20,7 +28,11 @@ describe('a genuine callback', () => {
     const { acted, receive } = receiver();
     expect(await receive(send(await resultOf()))).toEqual({ status: 200, said: { acted: true } });
     expect(acted).toHaveLength(1);
-    expect(acted[0]).toMatchObject({ again: false, result: { outcome: 'approved', approvalId: 'apr_1' }, claims: { sub: 'apr_1', jti: 'apr_1-9', action_digest: 'a'.repeat(64) } });
+    expect(acted[0]).toMatchObject({
+      again: false,
+      result: { outcome: 'approved', approvalId: 'apr_1' },
+      claims: { sub: 'apr_1', jti: 'apr_1-9', action_digest: 'a'.repeat(64) },
+    });
   });
 
   it('sent again is answered 200 and not acted on again: the same message, or the same decision under another message id', async () => {
@@ -73,7 +85,10 @@ describe('a genuine callback', () => {
 });
 
 describe('a callback that is refused, and never acted on', () => {
-  const altered = (sent: Sent, headers: Record<string, string | undefined>): Sent => ({ body: sent.body, headers: { ...sent.headers, ...headers } as Record<string, string> });
+  const altered = (sent: Sent, headers: Record<string, string | undefined>): Sent => ({
+    body: sent.body,
+    headers: { ...sent.headers, ...headers } as Record<string, string>,
+  });
   const genuine = async (): Promise<Sent> => send(await resultOf());
   const refusal = async (sent: Sent, over: Partial<ReceiverOptions> = {}): Promise<unknown[]> => {
     const { acted, receive } = receiver(over);
@@ -85,7 +100,8 @@ describe('a callback that is refused, and never acted on', () => {
   it('is not signed', async () => {
     const { body } = await genuine();
     expect(await refusal({ body, headers: {} })).toEqual([401, 'headers_missing']);
-    for (const name of ['webhook-id', 'webhook-timestamp', 'webhook-signature']) expect(await refusal(altered(await genuine(), { [name]: undefined }))).toEqual([401, 'headers_missing']);
+    for (const name of ['webhook-id', 'webhook-timestamp', 'webhook-signature'])
+      expect(await refusal(altered(await genuine(), { [name]: undefined }))).toEqual([401, 'headers_missing']);
   });
 
   it('was altered on the way, by one byte anywhere', async () => {
@@ -115,17 +131,23 @@ describe('a callback that is refused, and never acted on', () => {
     expect(await refusal(altered(sent, { 'webhook-signature': sent.headers['webhook-signature']?.replace('v1', 'v2') }))).toEqual([401, 'signature_mismatch']);
   });
 
-  it.each([['2026-11-21T09:24:59.000Z', [401, 'timestamp_stale']], ['2026-11-21T09:35:01.000Z', [401, 'timestamp_stale']], ['2026-11-21T09:25:00.000Z', [200, undefined]], ['2026-11-21T09:35:00.000Z', [200, undefined]]])(
-    'was signed at %s, at 09:30', async (timestamp, expected) => {
-      const { receive } = receiver();
-      const { status, said } = await receive(send(await resultOf(), { timestamp }));
-      expect([status, (said as { code?: string }).code]).toEqual(expected);
+  it.each([
+    ['2026-11-21T09:24:59.000Z', [401, 'timestamp_stale']],
+    ['2026-11-21T09:35:01.000Z', [401, 'timestamp_stale']],
+    ['2026-11-21T09:25:00.000Z', [200, undefined]],
+    ['2026-11-21T09:35:00.000Z', [200, undefined]],
+  ])('was signed at %s, at 09:30', async (timestamp, expected) => {
+    const { receive } = receiver();
+    const { status, said } = await receive(send(await resultOf(), { timestamp }));
+    expect([status, (said as { code?: string }).code]).toEqual(expected);
+  });
+
+  it.each(['1795253400.0', ' 1795253400', '1795253400abc', '+1795253400', '1.7952534e9', '0x6B00F118', '-1', 'now', '１７９５２５３４００'])(
+    'has the timestamp %j',
+    async (timestamp) => {
+      expect(await refusal(altered(await genuine(), { 'webhook-timestamp': timestamp }))).toEqual([401, 'timestamp_malformed']);
     },
   );
-
-  it.each(['1795253400.0', ' 1795253400', '1795253400abc', '+1795253400', '1.7952534e9', '0x6B00F118', '-1', 'now', '１７９５２５３４００'])('has the timestamp %j', async (timestamp) => {
-    expect(await refusal(altered(await genuine(), { 'webhook-timestamp': timestamp }))).toEqual([401, 'timestamp_malformed']);
-  });
 
   it.each(['a.b', 'a b', '../x', 'a\u0000b', 'x'.repeat(300)])('has the id %j', async (id) => {
     expect(await refusal(altered(await genuine(), { 'webhook-id': id }))).toEqual([401, 'id_malformed']);
@@ -140,8 +162,13 @@ describe('a callback that is refused, and never acted on', () => {
   });
 
   it.each([
-    ['outcome', { outcome: 'approved_with_conditions' }], ['approvalId', { approvalId: 'apr_2' }], ['tenant', { tenant: 'other' }], ['actionDigest', { actionDigest: 'c'.repeat(64) }],
-    ['conditions', { conditions: { max: 1 } }], ['deciders', { deciders: [] }], ['policy', { policy: { name: 'finance', version: '4', hash: 'b'.repeat(64) } }],
+    ['outcome', { outcome: 'approved_with_conditions' }],
+    ['approvalId', { approvalId: 'apr_2' }],
+    ['tenant', { tenant: 'other' }],
+    ['actionDigest', { actionDigest: 'c'.repeat(64) }],
+    ['conditions', { conditions: { max: 1 } }],
+    ['deciders', { deciders: [] }],
+    ['policy', { policy: { name: 'finance', version: '4', hash: 'b'.repeat(64) } }],
   ] as const)('says another %s than its token proves', async (_name, over) => {
     expect(await refusal(send(await resultOf(over)))).toEqual([422, 'token_mismatch']);
   });
@@ -167,7 +194,9 @@ describe('on a Node server', () => {
   let issuer: Server;
 
   beforeAll(async () => {
-    issuer = createServer((_request, response) => void response.writeHead(keysStatus, { 'content-type': 'application/json' }).end(JSON.stringify(tokens.jwks())));
+    issuer = createServer(
+      (_request, response) => void response.writeHead(keysStatus, { 'content-type': 'application/json' }).end(JSON.stringify(tokens.jwks())),
+    );
     await new Promise<void>((resolve) => issuer.listen(0, '127.0.0.1', resolve));
     const under = receiver({ keys: { issuerUrl: `http://127.0.0.1:${(issuer.address() as AddressInfo).port}` } });
     acted = under.acted;

@@ -12,12 +12,32 @@ export const tokens = createTokens({ keys: tokenKeys(keyPair(7)), issuer: EXPECT
 
 export async function resultOf(over: Partial<ApprovalResult> = {}, minted: Partial<MintInput> = {}): Promise<ApprovalResult> {
   const base = {
-    approvalId: 'apr_1', tenant: 'acme', outcome: 'approved' as const, reason: 'Ana Ruiz approved it', decidedAt: NOW,
-    deciders: [{ person: 'ana', role: 'finance_manager', at: NOW }], conditions: {}, next: { path: 'go on' },
-    policy: { name: 'finance', version: '3', hash: 'b'.repeat(64) }, actionDigest: 'a'.repeat(64),
+    approvalId: 'apr_1',
+    tenant: 'acme',
+    outcome: 'approved' as const,
+    reason: 'Ana Ruiz approved it',
+    decidedAt: NOW,
+    deciders: [{ person: 'ana', role: 'finance_manager', at: NOW }],
+    conditions: {},
+    next: { path: 'go on' },
+    policy: { name: 'finance', version: '3', hash: 'b'.repeat(64) },
+    actionDigest: 'a'.repeat(64),
   };
   const { approvalId, tenant, outcome, actionDigest, conditions, policy, deciders } = base;
-  const token = await tokens.mint({ id: `${approvalId}-9`, approvalId, tenant, agent: 'refund-bot', outcome, actionDigest, conditions, policy: { ...policy, rows: ['r1'] }, deciders, entry: 9, issuedAt: NOW, ...minted });
+  const token = await tokens.mint({
+    id: `${approvalId}-9`,
+    approvalId,
+    tenant,
+    agent: 'refund-bot',
+    outcome,
+    actionDigest,
+    conditions,
+    policy: { ...policy, rows: ['r1'] },
+    deciders,
+    entry: 9,
+    issuedAt: NOW,
+    ...minted,
+  });
   return { ...base, token, ...over };
 }
 
@@ -26,7 +46,10 @@ export interface Sent {
   readonly headers: Record<string, string>;
 }
 
-export function send(result: ApprovalResult | string, { secrets = [SECRET], owedId = '9-0', timestamp = NOW }: { secrets?: readonly string[]; owedId?: string; timestamp?: string } = {}): Sent {
+export function send(
+  result: ApprovalResult | string,
+  { secrets = [SECRET], owedId = '9-0', timestamp = NOW }: { secrets?: readonly string[]; owedId?: string; timestamp?: string } = {},
+): Sent {
   const body = typeof result === 'string' ? result : callbackBody(result);
   return { body, headers: sign({ secrets, id: webhookId('apr_1', owedId), timestamp, body }) };
 }

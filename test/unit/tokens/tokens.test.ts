@@ -11,14 +11,27 @@ const other = keyPair(9);
 const tokens = createTokens({ keys: tokenKeys(own), issuer: ISSUER });
 
 const decision: MintInput = {
-  id: 'apr_1-9', tenant: 'acme', approvalId: 'apr_1', agent: 'refund-bot', outcome: 'approved_with_conditions', actionDigest: 'a'.repeat(64), conditions: { max: { minor: 25_000, currency: 'USD' } },
+  id: 'apr_1-9',
+  tenant: 'acme',
+  approvalId: 'apr_1',
+  agent: 'refund-bot',
+  outcome: 'approved_with_conditions',
+  actionDigest: 'a'.repeat(64),
+  conditions: { max: { minor: 25_000, currency: 'USD' } },
   policy: { name: 'finance', version: '3', hash: 'b'.repeat(64), rows: ['refund-over-250'] },
-  deciders: [{ person: 'ana', role: 'finance_manager', at: '2026-11-21T09:29:00.000Z' }], entry: 9, issuedAt: NOW,
+  deciders: [{ person: 'ana', role: 'finance_manager', at: '2026-11-21T09:29:00.000Z' }],
+  entry: 9,
+  issuedAt: NOW,
 };
 
 const encode = (value: unknown): string => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
-const payloadOf = (token: string): Record<string, unknown> => JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
-const signedBy = async (pair: typeof own, header: { readonly alg?: string; readonly typ?: string; readonly kid?: string }, payload: unknown): Promise<string> => {
+const payloadOf = (token: string): Record<string, unknown> =>
+  JSON.parse(Buffer.from(token.split('.')[1] ?? '', 'base64url').toString()) as Record<string, unknown>;
+const signedBy = async (
+  pair: typeof own,
+  header: { readonly alg?: string; readonly typ?: string; readonly kid?: string },
+  payload: unknown,
+): Promise<string> => {
   const text = (bytes: Uint8Array): string => Buffer.from(bytes).toString('base64url');
   const jwk: JWK = { kty: 'OKP', crv: 'Ed25519', x: text(pair.publicKey), d: text(pair.privateKey) };
   const alg = header.alg ?? 'Ed25519';
@@ -40,10 +53,20 @@ describe('a decision token', () => {
     const token = await tokens.mint(decision);
     expect(decodeProtectedHeader(token)).toEqual({ alg: 'Ed25519', typ: 'countersign-decision+jwt', kid: own.keyId });
     expect(await tokens.verify(token, { now: NOW, audience: 'acme/refund-bot' })).toEqual({
-      iss: ISSUER, sub: 'apr_1', aud: 'acme/refund-bot', jti: 'apr_1-9', iat: 1795253400, exp: 1795253400 + 7 * 86_400,
-      agent: 'refund-bot', tenant: 'acme', outcome: 'approved_with_conditions', action_digest: 'a'.repeat(64), conditions: { max: { minor: 25_000, currency: 'USD' } },
+      iss: ISSUER,
+      sub: 'apr_1',
+      aud: 'acme/refund-bot',
+      jti: 'apr_1-9',
+      iat: 1795253400,
+      exp: 1795253400 + 7 * 86_400,
+      agent: 'refund-bot',
+      tenant: 'acme',
+      outcome: 'approved_with_conditions',
+      action_digest: 'a'.repeat(64),
+      conditions: { max: { minor: 25_000, currency: 'USD' } },
       policy: { name: 'finance', version: '3', hash: 'b'.repeat(64), rows: ['refund-over-250'] },
-      deciders: [{ person: 'ana', role: 'finance_manager', at: '2026-11-21T09:29:00.000Z' }], entry: 9,
+      deciders: [{ person: 'ana', role: 'finance_manager', at: '2026-11-21T09:29:00.000Z' }],
+      entry: 9,
     });
   });
 
@@ -53,8 +76,15 @@ describe('a decision token', () => {
 
   it('verifies with the published keys alone, and they hold no private part', async () => {
     const document = tokens.jwks();
-    expect(document.keys).toEqual([{ kty: 'OKP', crv: 'Ed25519', x: Buffer.from(own.publicKey).toString('base64url'), kid: own.keyId, alg: 'Ed25519', use: 'sig' }]);
-    const claims = await verifyDecisionToken(await tokens.mint(decision), document, { tenant: 'acme', agent: 'refund-bot', issuer: ISSUER, now: new Date(NOW) });
+    expect(document.keys).toEqual([
+      { kty: 'OKP', crv: 'Ed25519', x: Buffer.from(own.publicKey).toString('base64url'), kid: own.keyId, alg: 'Ed25519', use: 'sig' },
+    ]);
+    const claims = await verifyDecisionToken(await tokens.mint(decision), document, {
+      tenant: 'acme',
+      agent: 'refund-bot',
+      issuer: ISSUER,
+      now: new Date(NOW),
+    });
     expect(claims.sub).toBe('apr_1');
   });
 
@@ -69,7 +99,12 @@ describe('a decision token', () => {
     const token = await tokens.mint(decision);
     const rotated = createTokens({ keys: tokenKeys(other, own), issuer: ISSUER });
     expect((await rotated.verify(token, { now: NOW })).jti).toBe('apr_1-9');
-    expect(rotated.jwks().keys.map((key) => key.kid).sort()).toEqual([own.keyId, other.keyId].sort());
+    expect(
+      rotated
+        .jwks()
+        .keys.map((key) => key.kid)
+        .sort(),
+    ).toEqual([own.keyId, other.keyId].sort());
     await expect(createTokens({ keys: tokenKeys(other), issuer: ISSUER }).verify(token, { now: NOW })).rejects.toMatchObject({ code: 'token_key_unknown' });
   });
 
@@ -86,9 +121,15 @@ describe('a token that is refused', () => {
   });
 
   it.each(['raw key', 'base64url key', 'JWK'])('is an HS256 token with the public key (%s) as the secret', async (form) => {
-    const secrets: Record<string, Uint8Array | string> = { 'raw key': own.publicKey, 'base64url key': Buffer.from(own.publicKey).toString('base64url'), JWK: JSON.stringify(tokens.jwks().keys[0]) };
+    const secrets: Record<string, Uint8Array | string> = {
+      'raw key': own.publicKey,
+      'base64url key': Buffer.from(own.publicKey).toString('base64url'),
+      JWK: JSON.stringify(tokens.jwks().keys[0]),
+    };
     const signed = `${encode({ ...GENUINE, alg: 'HS256' })}.${encode(await valid())}`;
-    const token = `${signed}.${createHmac('sha256', secrets[form] ?? '').update(signed).digest('base64url')}`;
+    const token = `${signed}.${createHmac('sha256', secrets[form] ?? '')
+      .update(signed)
+      .digest('base64url')}`;
     expect(await refusal(token)).toBe('token_algorithm');
   });
 
@@ -108,12 +149,19 @@ describe('a token that is refused', () => {
     expect(await refusal(await signedBy(other, GENUINE, await valid()))).toBe('token_signature');
   });
 
-  it.each([['outcome', 'approved'], ['action_digest', 'c'.repeat(64)], ['conditions', {}], ['agent', 'other-bot'], ['tenant', 'evil'], ['exp', 4_000_000_000], ['entry', 1], ['deciders', []]])(
-    'was altered in %s', async (claim, value) => {
-      const [header, , signature] = (await tokens.mint(decision)).split('.');
-      expect(await refusal(`${header ?? ''}.${encode({ ...(await valid()), [claim]: value })}.${signature ?? ''}`)).toBe('token_signature');
-    },
-  );
+  it.each([
+    ['outcome', 'approved'],
+    ['action_digest', 'c'.repeat(64)],
+    ['conditions', {}],
+    ['agent', 'other-bot'],
+    ['tenant', 'evil'],
+    ['exp', 4_000_000_000],
+    ['entry', 1],
+    ['deciders', []],
+  ])('was altered in %s', async (claim, value) => {
+    const [header, , signature] = (await tokens.mint(decision)).split('.');
+    expect(await refusal(`${header ?? ''}.${encode({ ...(await valid()), [claim]: value })}.${signature ?? ''}`)).toBe('token_signature');
+  });
 
   it('has expired, to the second', async () => {
     const token = await tokens.mint({ ...decision, expiresAt: '2026-11-21T10:30:00.000Z' });
