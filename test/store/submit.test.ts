@@ -6,7 +6,8 @@ import pino from 'pino';
 import { issueCommand } from '../../activities/commands';
 import { createCore, type Core } from '../../activities/core';
 import { SubmitError } from '../../activities/errors';
-import { databaseClock } from '../../domain/clock';
+import { databaseClock, type Clock } from '../../domain/clock';
+import { after } from '../../domain/json';
 import type { Move } from '../../domain/moves';
 import type { AgentIdentity, RequestDraft } from '../../domain/request';
 import { digest } from '../../record/canonical';
@@ -265,6 +266,41 @@ describe('commit', () => {
         reason: 'Receipt checked',
         proof: { commandId, signature: command.signature, packetDigest: asked.packetDigest },
       },
+    ]);
+  });
+
+  it.each(['fay', 'FAY@example.com', ' fay  okafor '])('a request for "%s" is not decided by Fay, however she is spelled', async (spelled) => {
+    const asked = await opened(refund(48_000, { on_behalf_of: spelled }));
+    const opened1 = (await readEvents(store.db, TENANT, asked.approvalId)).flatMap((r) => (r.event.type === 'level_opened' ? [r.event.owner] : []));
+    expect(opened1).toEqual(['finn']);
+    expect(await commit(asked.approvalId, await store1(asked, 'fay', { type: 'approve', reason: 'ok' }))).toMatchObject({
+      refusal: { code: 'requester_may_not_decide' },
+    });
+  });
+
+  it('a yes after the level’s time does not count, even when the clock was late: the next level is open', async () => {
+    const asked = await opened();
+    const later: Clock = { scale: 1, now: ({ database }) => after(database, 31 * 60_000) };
+    const late = createCore({ ...core.deps, clock: later });
+    const commandId = randomUUID();
+    await issueCommand(late.deps, {
+      tenant: TENANT,
+      approvalId: asked.approvalId,
+      commandId,
+      person: 'fay',
+      move: { type: 'approve', reason: 'ok' },
+      packetDigest: asked.packetDigest,
+      signedInAt: new Date().toISOString(),
+    });
+    const { answer } = await late.commit({ tenant: TENANT, approvalId: asked.approvalId, seq: 0, command: { type: 'command', commandId }, workflowTime: 0 });
+    expect(answer).toMatchObject({ accepted: false, state: 'waiting', refusal: { code: 'role_not_held' } });
+    expect((await readEvents(store.db, TENANT, asked.approvalId)).map((r) => r.event.type)).toEqual([
+      'requested',
+      'routed',
+      'level_opened',
+      'level_timed_out',
+      'level_opened',
+      'refused',
     ]);
   });
 });
