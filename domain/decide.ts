@@ -7,9 +7,9 @@
  */
 import { authorityFor } from './authority';
 import { holds, personOf } from './directory';
-import type { ApprovalEvent, Owed, Proof } from './events';
+import type { ApprovalEvent, Proof } from './events';
 import { after, ms } from './json';
-import { Story, end, everyoneAsked, nameOf, openNext, planned, tick, type Context } from './ladder';
+import { Story, end, nameOf, openNext, planned, tellAsked, tick, type Context } from './ladder';
 import { DECIDING, type Command, type CommandBody, type Refusal, type RefusalCode } from './moves';
 import type { Decider } from './outcome';
 import type { Level } from './plan';
@@ -176,7 +176,6 @@ function moveOnLevel(state: ApprovalState, command: MoveCommand, context: Contex
     case 'take_over': {
       const { reason } = body.move;
       const dueAt = after(context.now, context.plan.takeoverMs);
-      const others = everyoneAsked(state).filter((a) => a.person !== by);
       const what = `${nameOf(context.directory, by)} (${role}) has taken it over`;
       return tell(state, context, (story) => {
         claimFirst(story);
@@ -187,7 +186,7 @@ function moveOnLevel(state: ApprovalState, command: MoveCommand, context: Contex
           reason,
           dueAt,
           directory,
-          owed: others.map((to): Owed => ({ kind: 'tell_asked', to, channel: 'email', what })),
+          owed: tellAsked(state, by, what),
           proof,
         });
       });

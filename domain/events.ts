@@ -24,17 +24,22 @@ export interface Proof {
   readonly keyId: string;
 }
 
+/** The first channel that a message goes out on, and those that follow where one fails; `then` is left out where there is none. */
+export interface Over {
+  readonly channel: Channel;
+  readonly then?: readonly Channel[];
+}
+
 /** What is owed to someone after an event; carried out by an activity, at least once, idempotent by its id. */
 export type Owed =
-  | { readonly kind: 'ask'; readonly to: Asked; readonly channel: Channel; readonly level: string; readonly dueAt: Instant; readonly next: string }
-  | { readonly kind: 'remind'; readonly to: Asked; readonly channel: Channel; readonly level: string; readonly dueAt: Instant; readonly next: string }
-  | { readonly kind: 'page_backup'; readonly to: Asked; readonly channel: Channel; readonly dueAt: Instant; readonly next: string }
-  | {
+  | ({ readonly kind: 'ask'; readonly to: Asked; readonly level: string; readonly dueAt: Instant; readonly next: string } & Over)
+  | ({ readonly kind: 'remind'; readonly to: Asked; readonly level: string; readonly dueAt: Instant; readonly next: string } & Over)
+  | ({ readonly kind: 'page_backup'; readonly to: Asked; readonly dueAt: Instant; readonly next: string } & Over)
+  | ({
       readonly kind: 'tell_asked';
       readonly to: Asked;
-      readonly channel: Channel;
       /** Empty: how it ended, read when it is sent, because it may name a reason. */ readonly what: string;
-    }
+    } & Over)
   | { readonly kind: 'tell_requester'; /** Empty, as above. */ readonly what: string }
   | { readonly kind: 'tell_customer'; readonly subject: string; readonly text: string }
   | { readonly kind: 'open_ticket'; readonly queue: string; readonly owner: string; readonly title: string }
@@ -45,6 +50,16 @@ export type OwedKind = Owed['kind'];
 
 /** `done`: sent or accepted. `failed_for_now`: will be tried again. `failed_for_good`: dead letter, shown, redeliverable. */
 export type AttemptStatus = 'done' | 'failed_for_now' | 'failed_for_good';
+
+/** How far what is `done` is known to have come: handed to somebody who carries it on (a mail server), or accepted by the receiver itself. */
+export type Reached = 'sent' | 'delivered';
+
+/**
+ * What happened between the record and the engine. The sweep `started` a workflow that was missing, `restarted` one that had closed
+ * without an end, `nudged` one that had not seen what the record says. Another run, of a reset or a start by hand, `adopted` what the
+ * record says. `record_behind`: the engine had seen entries or an end that the record does not hold, as after a restored backup.
+ */
+export type EngineStep = 'started' | 'restarted' | 'nudged' | 'adopted' | 'record_behind';
 
 type E<T extends string, F> = { readonly type: T } & F;
 
@@ -64,6 +79,9 @@ export type ApprovalEvent =
         readonly actionDigest: string;
         readonly requestDigest: string;
         readonly evidence: readonly string[];
+        /** The refusal that an exception is asked to, and why; absent where it is none. */
+        readonly exceptionOf?: string;
+        readonly justification?: string;
       }
     >
   | E<
@@ -177,15 +195,21 @@ export type ApprovalEvent =
         readonly latencyMs: number;
         readonly detail: string;
         readonly retryAt: Instant | null;
+        /** For messages: what it went out on. Left out in entries from before there were several. */
+        readonly channel?: Channel;
+        /** Only where it is done; left out for what is not a delivery, and in older entries. */
+        readonly reached?: Reached;
+        /** The channel that the next attempt goes out on, where this one gave way. */
+        readonly fallsTo?: Channel;
       }
     >
-  | E<'engine', { readonly what: 'started' | 'restarted' | 'nudged'; readonly why: string }>;
+  | E<'engine', { readonly what: EngineStep; readonly why: string }>;
 
 export type EventType = ApprovalEvent['type'];
 
 /** Fields that hold or may hold personal data: kept apart from the entry, which commits to a salted digest of each. */
 export const PERSONAL: { readonly [T in EventType]?: readonly string[] } = {
-  requested: ['summary', 'reason', 'onBehalfOf', 'customer'],
+  requested: ['summary', 'reason', 'onBehalfOf', 'customer', 'justification'],
   signed_off: ['reason'],
   denied: ['reason'],
   taken_over: ['reason'],

@@ -2,11 +2,12 @@
  * The clock's half of the state machine: which level is open and until when, who is asked next, and how it ends.
  * Time and people are arguments. Pure: imports only from domain.
  */
+import { channelsLeft, over } from './channels';
 import { personOf, rosterOf, type Directory } from './directory';
 import type { ApprovalEvent, Asked, Owed } from './events';
 import { after, ms, type Instant } from './json';
 import type { Decider, Outcome } from './outcome';
-import type { Plan, SignOff, TimeoutEnd } from './plan';
+import type { Level, Plan, SignOff, TimeoutEnd } from './plan';
 import { apply, hasEnded, openSignOff, type ApprovalState, type SignOffState } from './state';
 
 /** What a decision may depend on, beside the state. */
@@ -76,7 +77,7 @@ export function tick(story: Story, context: Context): void {
     const next = whatIsNext(context.plan, signOff, open.level);
     const dueAt = open.dueAt;
     const to = open.claimedBy ? [{ person: open.claimedBy, role: level.role }] : open.asked.filter((a) => !open.given.some((d) => d.person === a.person));
-    const owed = to.flatMap((asked) => level.channels.map((channel): Owed => ({ kind: 'remind', to: asked, channel, level: level.name, dueAt, next })));
+    const owed = to.map((asked): Owed => ({ kind: 'remind', to: asked, ...over(level.channels), level: level.name, dueAt, next }));
     story.tell({ type: 'reminded', signOff: open.id, level: open.level, at: last, owed });
     return;
   }
@@ -120,8 +121,7 @@ function openLevel(story: Story, context: Context, signOff: SignOff, index: numb
       continue;
     }
     const asked: Asked[] = roster.slice(0, missing).map((person) => ({ person: person.id, role: level.role }));
-    const dueAt = context.dueAt(context.now, level.withinMs, level.calendar);
-    const span = ms(dueAt) - ms(context.now);
+    const dueAt = dueOf(level, context, 1);
     const next = whatIsNext(context.plan, signOff, i);
     story.tell({
       type: 'level_opened',
@@ -133,10 +133,10 @@ function openLevel(story: Story, context: Context, signOff: SignOff, index: numb
       owner: asked[0]?.person ?? '',
       asked,
       dueAt,
-      reminders: level.reminders.map((fraction) => after(context.now, Math.round(span * fraction))),
+      reminders: level.reminders.map((fraction) => dueOf(level, context, fraction)),
       next,
       directory: context.directory.hash,
-      owed: asked.flatMap((to) => level.channels.map((channel): Owed => ({ kind: 'ask', to, channel, level: level.name, dueAt, next }))),
+      owed: asked.map((to): Owed => ({ kind: 'ask', to, ...over(level.channels), level: level.name, dueAt, next })),
     });
     return;
   }
@@ -186,6 +186,9 @@ export function endBySilence(story: Story, context: Context, lapsed: boolean): v
   const asked = [{ person: backup.id, role }];
   const dueAt = after(context.now, forMs);
   const next = then === 'expire' ? 'the request expires' : 'the request is denied';
+  // A hold has no level of its own: its page goes out as the last question did.
+  const open = openSignOff(story.state);
+  const channels = (open && planned(context.plan, open)?.ladder[open.level]?.channels) ?? [];
   story.tell({
     type: 'held',
     role,
@@ -193,7 +196,7 @@ export function endBySilence(story: Story, context: Context, lapsed: boolean): v
     asked,
     dueAt,
     then,
-    owed: [{ kind: 'page_backup', to: { person: backup.id, role }, channel: 'email', dueAt, next }],
+    owed: [{ kind: 'page_backup', to: { person: backup.id, role }, ...over(channels), dueAt, next }],
   });
 }
 
@@ -237,14 +240,25 @@ function owedAtEnd(state: ApprovalState, context: Context, how: End, silent: boo
   if (how.outcome === 'denied' && plan.onDeny.tellRequester && context.hasRequesterAddress) owed.push({ kind: 'tell_requester', what: '' });
   // Who made the last move knows; everyone else who was asked is told.
   const last = how.deciders?.at(-1)?.person;
-  for (const to of everyoneAsked(state).filter((a) => a.person !== last)) owed.push({ kind: 'tell_asked', to, channel: 'email', what: '' });
-  return owed;
+  return [...owed, ...tellAsked(state, last, '')];
 }
 
-/** Everyone to whom a question went out, each once. */
-export function everyoneAsked(state: ApprovalState): Asked[] {
-  const asked = state.owed.flatMap(({ owed }) => (owed.kind === 'ask' || owed.kind === 'page_backup' ? [owed.to] : []));
-  return asked.filter((a, i) => asked.findIndex((b) => b.person === a.person) === i);
+/** A word to everyone to whom a question went out, but for one, each once: over the channel that the question reached them on, or those after it. */
+export function tellAsked(state: ApprovalState, except: string | undefined, what: string): Owed[] {
+  const asked = state.owed.flatMap((debt) =>
+    debt.owed.kind === 'ask' || debt.owed.kind === 'page_backup' ? [{ to: debt.owed.to, channels: channelsLeft(debt) }] : [],
+  );
+  return asked
+    .filter(({ to }, i) => to.person !== except && asked.findIndex((b) => b.to.person === to.person) === i)
+    .map(({ to, channels }): Owed => ({ kind: 'tell_asked', to, ...over(channels), what }));
 }
 
 export const nameOf = (directory: Directory, id: string): string => personOf(directory, id)?.name ?? id;
+
+/** When a fraction of a level's time has passed: on its calendar, and the earliest of its deadlines. */
+function dueOf(level: Level, context: Context, fraction: number): Instant {
+  const limits = level.limits ?? [level];
+  return limits
+    .map(({ withinMs, calendar }) => context.dueAt(context.now, Math.round(withinMs * fraction), calendar))
+    .reduce((a, b) => (ms(a) < ms(b) ? a : b));
+}

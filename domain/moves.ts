@@ -68,8 +68,16 @@ export const REFUSALS = [
   'sign_in_too_old',
   'approval_needs_takeover',
   'not_open',
+  'unsigned_message',
 ] as const;
 export type RefusalCode = (typeof REFUSALS)[number];
+
+/**
+ * Refusals of what nobody with authority over this approval sent: messages straight to the engine. Each is an entry, up to
+ * {@link STRAYS_MAX} on one approval; a flood of them does not grow the record any further.
+ */
+export const STRAYS: readonly RefusalCode[] = ['unsigned_message', 'unknown_command', 'bad_signature', 'wrong_approval'];
+export const STRAYS_MAX = 20;
 
 /** A move that was not accepted: a stable code, and one sentence that says what, where and how to mend it. */
 export interface Refusal {

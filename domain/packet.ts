@@ -39,6 +39,15 @@ export interface Packet {
   readonly customer: { readonly id: string; readonly name: string | null } | null;
   readonly case: string | null;
   readonly policy: { readonly name: string; readonly version: string; readonly hash: string };
+  /** Only of an exception: what was refused, why, when, by whom; and why the agent asks again, in its own words. */
+  readonly exception?: {
+    readonly of: string;
+    readonly outcome: string;
+    readonly why: string;
+    readonly at: string;
+    readonly by: readonly string[];
+    readonly justification: string;
+  };
 }
 
 const UNDO: Readonly<Record<string, string>> = { easy: 'can be undone', hard: 'is hard to undo', none: 'cannot be undone' };
@@ -53,6 +62,7 @@ export function headlineOf(request: RequestInput, plan: Plan): string {
   const { action } = request;
   const summary = action.summary.replace(/[.\s]+$/, '');
   const parts = [
+    ...(plan.exception ? [`an exception: ${plan.exception.outcome} before`] : []),
     ...(plan.amount ? [formatMoney(plan.amount)] : []),
     audience(action.audience),
     UNDO[action.reversibility] ?? action.reversibility,
@@ -61,7 +71,8 @@ export function headlineOf(request: RequestInput, plan: Plan): string {
   return `${summary} (${parts.join(', ')}).`;
 }
 
-export function buildPacket(request: RequestInput, plan: Plan, agent: string): Packet {
+/** `exception`: the refusal that the request names, as the record holds it. */
+export function buildPacket(request: RequestInput, plan: Plan, agent: string, exception?: Packet['exception']): Packet {
   const { action } = request;
   return {
     headline: headlineOf(request, plan),
@@ -90,6 +101,7 @@ export function buildPacket(request: RequestInput, plan: Plan, agent: string): P
     customer: request.customer ? { id: request.customer.id, name: request.customer.name ?? null } : null,
     case: request.case ?? null,
     policy: plan.policy,
+    ...(exception ? { exception } : {}),
   };
 }
 

@@ -3,7 +3,7 @@
  * Everything after submit follows the plan, never the policy of the day.
  * Pure: imports types only.
  */
-import type { JsonObject } from './json';
+import type { Instant, JsonObject } from './json';
 import type { Money } from './money';
 
 /** A person signs off the agent's action, or a person takes over. */
@@ -32,7 +32,26 @@ export type MeanwhileAction = (typeof MEANWHILE)[number];
 export const TIMEOUT_ENDS = ['safe_alternative', 'hold', 'expire', 'deny'] as const;
 export type TimeoutEnd = (typeof TIMEOUT_ENDS)[number];
 
-export type Channel = 'email';
+/** What messages to people go out on. */
+export const CHANNELS = ['email', 'webhook'] as const;
+export type Channel = (typeof CHANNELS)[number];
+
+/** Working time: opening hours in one zone, and the days that are closed. */
+export interface Calendar {
+  readonly zone: string;
+  /** By weekday, Monday first: spans of minutes since local midnight, ascending and apart. */
+  readonly week: readonly (readonly (readonly [number, number])[])[];
+  /** Local dates without work, as `2026-12-24`. */
+  readonly closed: readonly string[];
+  /** A region whose public holidays are closed too: `DE`, `DE-BE`; null for none. */
+  readonly region: string | null;
+}
+
+/** A deadline on a calendar of the policy; null is elapsed time. */
+export interface Limit {
+  readonly withinMs: number;
+  readonly calendar: string | null;
+}
 
 /** One rung: who is asked, for how long, and when they are reminded. */
 export interface Level {
@@ -43,6 +62,9 @@ export interface Level {
   readonly withinMs: number;
   /** A calendar of the policy, or null for plain elapsed time. */
   readonly calendar: string | null;
+  /** Where rows with different calendars were united: the earliest of these deadlines holds. */
+  readonly limits?: readonly Limit[];
+  /** In order, each once: the first is used, and the next when one fails. */
   readonly channels: readonly Channel[];
   /** Fractions of `withinMs` at which the asked are reminded, ascending, each above 0 and below 1. */
   readonly reminders: readonly number[];
@@ -94,6 +116,8 @@ export interface MatchedRow {
   readonly provision: string;
   /** True when the trigger could not be evaluated and so counted as matched. */
   readonly unevaluated: boolean;
+  /** Why its shorter ladder holds, in words with the values; absent where it does not. */
+  readonly expedited?: string;
 }
 
 /** The policy a plan was made by. */
@@ -102,6 +126,22 @@ export interface PolicyRef {
   readonly version: string;
   /** SHA-256 over the content, lower-case hex. */
   readonly hash: string;
+}
+
+/** What recent requests come to, this one included, as the record said when it was routed. */
+export interface RecentValue {
+  readonly value: number | Money;
+  /** How many requests it is made of. */
+  readonly requests: number;
+  readonly since: Instant;
+}
+
+/** An earlier refusal that a request asks an exception to, as the record holds it. */
+export interface Refused {
+  readonly of: string;
+  readonly outcome: 'blocked' | 'denied';
+  /** The rows that refused: those that blocked, or that asked the person who said no. */
+  readonly rows: readonly string[];
 }
 
 export interface Plan {
@@ -132,4 +172,10 @@ export interface Plan {
   readonly samePersonAllowed: boolean;
   /** Texts the packet quotes. */
   readonly instruction: string;
+  /** Counts and sums that its rows could read; absent where the policy declares none. */
+  readonly recent?: { readonly [name: string]: RecentValue };
+  /** The refusal that it is an exception to; absent where it is none. */
+  readonly exception?: Refused;
+  /** The calendars that its levels name; absent where none does. */
+  readonly calendars?: { readonly [name: string]: Calendar };
 }

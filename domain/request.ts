@@ -62,6 +62,11 @@ export const RequestSchema = z
     customer: z.strictObject({ id: sentence(200), name: sentence(200).optional(), email: z.email().max(320).optional() }).optional(),
     case: sentence(200).optional().describe('The ticket or case it belongs to'),
     reason: sentence(2000).describe("The agent's justification"),
+    exception: z
+      .strictObject({ of: sentence(100).describe('The approval that ended as blocked or denied'), justification: sentence(2000) })
+      .meta({ id: 'Exception' })
+      .optional()
+      .describe('Asks for an exception to an earlier refusal; the policy says whether there can be one, and who decides'),
     evidence: z.array(EvidenceSchema).max(30).default([]),
     resume: ResumeSchema,
   })

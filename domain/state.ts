@@ -4,7 +4,9 @@
  */
 import type { ApprovalEvent, Asked, AttemptStatus, Owed } from './events';
 import { type Instant } from './json';
+import { STRAYS } from './moves';
 import { isOutcome, type Decider, type State } from './outcome';
+import type { Channel } from './plan';
 
 export interface SignOffState {
   readonly id: string;
@@ -26,7 +28,13 @@ export interface SignOffState {
 export interface OwedState {
   readonly id: string;
   readonly owed: Owed;
+  /** When it came to be owed. */
+  readonly since: Instant;
   readonly attempts: number;
+  /** For messages with a choice of channels: the one in use. */
+  readonly channel: Channel | null;
+  /** Attempts on that channel. */
+  readonly tried: number;
   readonly status: 'owed' | AttemptStatus;
 }
 
@@ -56,6 +64,8 @@ export interface ApprovalState {
   } | null;
   readonly owed: readonly OwedState[];
   readonly ended: Ended | null;
+  /** Entries that somebody caused who may only write to the engine: bounded, see moves.ts. */
+  readonly strays: number;
 }
 
 export const INITIAL: ApprovalState = {
@@ -67,6 +77,7 @@ export const INITIAL: ApprovalState = {
   hold: null,
   owed: [],
   ended: null,
+  strays: 0,
 };
 
 /** An event with its place on the record. */
@@ -94,9 +105,27 @@ function patchOpen(state: ApprovalState, patch: Partial<SignOffState>): Approval
 const firstUnsigned = (asked: readonly Asked[], given: readonly Decider[]): string | null =>
   asked.find((a) => !given.some((d) => d.person === a.person))?.person ?? null;
 
+const attempted = (debt: OwedState, { attempt, status, fallsTo }: Extract<ApprovalEvent, { type: 'attempted' }>): OwedState => ({
+  ...debt,
+  attempts: attempt,
+  status,
+  ...(fallsTo === undefined ? { tried: debt.tried + 1 } : { channel: fallsTo, tried: 0 }),
+});
+
 /** The state after one more entry. */
 export function apply(before: ApprovalState, { seq, at, event }: Recorded): ApprovalState {
-  const owed = 'owed' in event ? event.owed.map((o, n): OwedState => ({ id: owedId(seq, n), owed: o, attempts: 0, status: 'owed' })) : [];
+  const owed =
+    'owed' in event
+      ? event.owed.map((o, n): OwedState => ({
+          id: owedId(seq, n),
+          owed: o,
+          since: at,
+          attempts: 0,
+          channel: 'channel' in o ? o.channel : null,
+          tried: 0,
+          status: 'owed',
+        }))
+      : [];
   const state: ApprovalState = { ...before, seq, owed: owed.length > 0 ? [...before.owed, ...owed] : before.owed };
   switch (event.type) {
     case 'routed':
@@ -181,16 +210,18 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
         ),
       };
     case 'attempted':
-      return { ...state, owed: state.owed.map((o) => (o.id === event.owedId ? { ...o, attempts: event.attempt, status: event.status } : o)) };
+      return { ...state, owed: state.owed.map((o) => (o.id === event.owedId ? attempted(o, event) : o)) };
     case 'requested':
     case 'level_timed_out':
     case 'denied':
     case 'handed_back':
     case 'resolved':
     case 'takeover_lapsed':
-    case 'refused':
-    case 'engine':
       return state;
+    case 'refused':
+      return STRAYS.includes(event.code) ? { ...state, strays: state.strays + 1 } : state;
+    case 'engine':
+      return event.what === 'adopted' || event.what === 'record_behind' ? { ...state, strays: state.strays + 1 } : state;
   }
 }
 

@@ -2,6 +2,7 @@
  * What the workflow needs to know after a commit: plain data, small, made from the state.
  * Pure: imports only from domain.
  */
+import { channelsLeft } from './channels';
 import { nextInstant, whatIsNext } from './ladder';
 import { personOf, type Directory } from './directory';
 import type { OwedKind } from './events';
@@ -16,6 +17,10 @@ export interface Todo {
   readonly kind: OwedKind;
   /** For the Temporal UI: `Ask Ana Ruiz (finance_manager) by email`. */
   readonly summary: string;
+  /** Set where one attempt may take longer than a workflow's task should: it is not made inside of one. */
+  readonly slow?: true;
+  /** Set where the one called is known to answer soon: the attempt is made inside of the task that decides. */
+  readonly quick?: true;
   /** Only for `signal_workflow`. */
   readonly workflowId?: string;
 }
@@ -47,7 +52,14 @@ const LABEL_MAX = 200;
 const minute = (at: Instant | null): string => (at === null ? 'no deadline' : `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`);
 
 /** The view of a state. `result` is given once it has ended, with its token. */
-export function viewOf(state: ApprovalState, plan: Plan, directory: Directory, now: Instant, result: ApprovalResult | null): ApprovalView {
+export function viewOf(
+  state: ApprovalState,
+  plan: Plan,
+  directory: Directory,
+  now: Instant,
+  result: ApprovalResult | null,
+  isQuick: (url: string) => boolean = () => false,
+): ApprovalView {
   const name = (id: string): string => personOf(directory, id)?.name ?? id;
   const open = openSignOff(state);
   const signOff = plan.signOffs.find((s) => s.id === open?.id);
@@ -78,13 +90,19 @@ export function viewOf(state: ApprovalState, plan: Plan, directory: Directory, n
     details,
     todo: state.owed
       .filter((o) => o.status === 'owed' || o.status === 'failed_for_now')
-      .map(({ id, owed }): Todo => {
+      .map((debt): Todo => {
+        const { id, owed, channel } = debt;
         switch (owed.kind) {
           case 'ask':
           case 'remind':
           case 'page_backup':
           case 'tell_asked':
-            return { id, kind: owed.kind, summary: `${VERB[owed.kind]} ${name(owed.to.person)} (${owed.to.role}) by ${owed.channel}` };
+            return {
+              id,
+              kind: owed.kind,
+              summary: `${VERB[owed.kind]} ${name(owed.to.person)} (${owed.to.role}) by ${channelsLeft(debt).join(', else ')}`,
+              ...(channel === 'webhook' ? { slow: true } : {}),
+            };
           case 'tell_requester':
             return { id, kind: owed.kind, summary: 'Tell the requester' };
           case 'tell_customer':
@@ -92,7 +110,7 @@ export function viewOf(state: ApprovalState, plan: Plan, directory: Directory, n
           case 'open_ticket':
             return { id, kind: owed.kind, summary: `Open a ticket in ${owed.queue}` };
           case 'callback':
-            return { id, kind: owed.kind, summary: 'Resume the agent by signed callback' };
+            return { id, kind: owed.kind, summary: 'Resume the agent by signed callback', ...(isQuick(owed.url) ? { quick: true } : {}) };
           case 'signal_workflow':
             return { id, kind: owed.kind, summary: 'Resume the agent workflow', workflowId: owed.workflowId };
         }

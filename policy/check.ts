@@ -3,6 +3,7 @@
  * Pure. What a single row must say is demanded in row.ts.
  */
 import type { Json } from '../domain/json';
+import type { Calendar } from '../domain/plan';
 import type { Reading } from './cel/names';
 import type { Declared } from './declare';
 import { checkExamples } from './examples';
@@ -14,6 +15,7 @@ export function checkPolicy(policy: CompiledPolicy, declared: Declared, report: 
   const ids = new Set(policy.rows.map((r) => r.id));
   for (const row of [...policy.rows, policy.defaultRow]) {
     checkSupersedes(row, policy, ids, report);
+    checkExcepts(row, policy, report);
     checkAuthority(row, policy, report);
     checkDoubts(row, report);
     checkGuards(row, policy, report);
@@ -23,7 +25,34 @@ export function checkPolicy(policy: CompiledPolicy, declared: Declared, report: 
     if (source) checkExamples(policy, row, source, report);
   }
   checkUnusedFacts(policy, declared, report);
+  checkCalendars(policy, declared, report);
 }
+
+/** Urgent work that waits for opening hours, and hours that nobody keeps. */
+function checkCalendars(policy: CompiledPolicy, declared: Declared, report: Report): void {
+  const used = new Set<string | null>();
+  for (const row of [...policy.rows, policy.defaultRow]) {
+    for (const signOff of row.signOffs) {
+      for (const [i, level] of signOff.ladder.entries()) {
+        used.add(level.calendar);
+        const calendar = level.calendar === null ? undefined : policy.calendars[level.calendar];
+        if (calendar && (row.urgency === 'urgent' || row.urgency === 'immediate') && !isAlwaysOpen(calendar))
+          report.warn(
+            'urgent_on_hours',
+            signOff.levelsAt[i] ?? signOff.at,
+            row.id,
+            `The row ${row.id} is ${row.urgency}, but ${level.name} answers on the hours of ${level.calendar ?? ''}, so over a night or a weekend nobody is late; write calendar: elapsed, and have somebody on duty`,
+          );
+      }
+    }
+  }
+  for (const [name, { at }] of declared.calendars)
+    if (!used.has(name))
+      report.warn('unused_calendar', at.source.keyAt(at.base), null, `No level uses the calendar ${name}; remove it, or name it in a level or a lane`);
+}
+
+const isAlwaysOpen = ({ week, closed, region }: Calendar): boolean =>
+  closed.length === 0 && region === null && week.every((spans) => spans.length === 1 && spans[0]?.[0] === 0 && spans[0][1] === 1440);
 
 function checkSupersedes(row: CompiledRow, policy: CompiledPolicy, ids: ReadonlySet<string>, report: Report): void {
   for (const id of row.supersedes) {
@@ -37,6 +66,16 @@ function checkSupersedes(row: CompiledRow, policy: CompiledPolicy, ids: Readonly
     queue.push(...(policy.rows.find((r) => r.id === id)?.supersedes ?? []));
   }
   if (reached.has(row.id)) report.error('supersedes_itself', row.at, row.id, `The row ${row.id} supersedes itself, directly or in a circle; break the circle`);
+}
+
+/** What can be excepted is what refuses: a row that allows does not, and an exception is not its own. */
+function checkExcepts(row: CompiledRow, policy: CompiledPolicy, report: Report): void {
+  for (const id of row.excepts) {
+    const other = policy.rows.find((r) => r.id === id);
+    if (!other) report.error('unknown_row', row.at, row.id, `The row ${row.id} excepts ${id}, which does not exist; name a row of this policy`);
+    else if (other.effect === 'allow' || id === row.id)
+      report.error('contradiction', row.at, row.id, `The row ${row.id} excepts ${id}, which never refuses anything; name a row that blocks or asks`);
+  }
 }
 
 /** Whoever is asked about money must have an authority, and the last who is asked must reach every amount. */
@@ -100,7 +139,8 @@ function checkDoubts(row: CompiledRow, report: Report): void {
 
 /** A trigger that reads a param which some action does not have catches every request of that action: strict, but seldom meant. */
 function checkGuards(row: CompiledRow, policy: CompiledPolicy, report: Report): void {
-  if (row.effect === 'allow' || !row.when) return;
+  // What allows and what makes an exception count as not met there, which is what is meant.
+  if (row.effect === 'allow' || row.excepts.length > 0 || !row.when) return;
   for (const [type, { params }] of Object.entries(policy.actions)) {
     const result = row.when.evaluate(sampleReading(policy, type));
     const param = result.ok ? undefined : /No such key: (\w+)/.exec(result.why)?.[1];
@@ -147,10 +187,11 @@ function sampleOf(type: FieldType): Json {
 function checkUnusedFacts(policy: CompiledPolicy, declared: Declared, report: Report): void {
   const read = policy.rows
     .concat(policy.defaultRow)
-    .flatMap((r) => [r.when?.text ?? '', r.unless?.text ?? '', r.amount?.text ?? ''])
+    .flatMap((r) => [r.when?.text ?? '', r.unless?.text ?? '', r.amount?.text ?? '', r.expedite?.when.text ?? ''])
     .join('\n');
-  for (const [name, fact] of declared.facts) {
-    const used = new RegExp(`\\bfacts\\s*\\.\\s*${name}\\b`).test(read);
-    if (!used) report.warn('unused_fact', fact.at.source.keyAt(fact.at.base), null, `No row reads the fact ${name}; remove it, or use it`);
-  }
+  const isRead = (root: string, name: string): boolean => new RegExp(`\\b${root}\\s*\\.\\s*${name}\\b`).test(read);
+  for (const [name, { at }] of declared.facts)
+    if (!isRead('facts', name)) report.warn('unused_fact', at.source.keyAt(at.base), null, `No row reads the fact ${name}; remove it, or use it`);
+  for (const [name, { at }] of declared.recent)
+    if (!isRead('recent', name)) report.warn('unused_recent', at.source.keyAt(at.base), null, `No row reads recent.${name}; remove it, or use it`);
 }

@@ -4,8 +4,10 @@
  */
 import { checkPolicy } from './check';
 import { declare, type Declared } from './declare';
+import { compileCalendar } from './hours';
 import { contentHash, type PolicyFile } from './hash';
 import type { CompiledPolicy } from './model';
+import { compileRecent } from './recent';
 import { Report, type Finding } from './report';
 import { compileRow } from './row';
 import { vocabularyOf } from './vocabulary';
@@ -31,6 +33,8 @@ function assemble(declared: Declared, files: readonly PolicyFile[], report: Repo
     authority: Object.fromEntries(declared.authority),
     actions: Object.fromEntries([...declared.actions].map(([type, { params }]) => [type, { params: Object.fromEntries(params) }])),
     facts: vocabulary.facts,
+    recent: Object.fromEntries([...declared.recent].map(([name, { doc, at }]) => [name, compileRecent(name, doc, at, declared, report)])),
+    calendars: Object.fromEntries([...declared.calendars].map(([name, { doc, at }]) => [name, compileCalendar(name, doc, at, report)])),
     rows,
     defaultRow,
     names: vocabulary.names,

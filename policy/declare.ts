@@ -7,7 +7,15 @@ import type { FactSource } from './model';
 import { inOrder, type PolicyFile } from './hash';
 import { parseYaml, type Path, type Source } from './parse';
 import type { Place, Report } from './report';
-import { FileSchema, type DefaultsDocument, type LevelDocument, type PolicyDocument, type RowDocument } from './schema';
+import {
+  FileSchema,
+  type CalendarDocument,
+  type DefaultsDocument,
+  type LevelDocument,
+  type PolicyDocument,
+  type RecentDocument,
+  type RowDocument,
+} from './schema';
 import { shaped } from './shape';
 import { parseMoney, parseType, TYPE_HELP, type Field } from './units';
 
@@ -34,11 +42,21 @@ export interface DeclaredRow {
   readonly at: At;
 }
 
+interface DeclaredLane {
+  readonly owner: string | null;
+  /** The calendar of its levels, where they name none of their own. */
+  readonly calendar: string | null;
+  readonly ladder: readonly LevelDocument[] | null;
+  readonly at: At | null;
+}
+
 export interface Declared {
   readonly name: string;
   readonly version: string;
   readonly at: Place;
-  readonly lanes: ReadonlyMap<string, { readonly owner: string | null; readonly ladder: readonly LevelDocument[] | null; readonly at: At | null }>;
+  readonly lanes: ReadonlyMap<string, DeclaredLane>;
+  readonly recent: ReadonlyMap<string, { readonly doc: RecentDocument; readonly at: At }>;
+  readonly calendars: ReadonlyMap<string, { readonly doc: CalendarDocument; readonly at: At }>;
   readonly authority: ReadonlyMap<string, Money | null>;
   readonly actions: ReadonlyMap<string, { readonly params: ReadonlyMap<string, Field>; readonly at: At }>;
   readonly facts: ReadonlyMap<string, DeclaredFact>;
@@ -89,6 +107,8 @@ export function declare(files: readonly PolicyFile[], report: Report): Declared 
     version: version?.value ?? '',
     at: name ? placeOf(name.at) : start,
     lanes: lanesOf(read, once),
+    recent: new Map([...entries(read, 'recent', (doc) => doc.recent, once)].map(([name, doc, at]) => [name, { doc, at }])),
+    calendars: new Map([...entries(read, 'calendars', (doc) => doc.calendars, once)].map(([calendar, doc, at]) => [calendar, { doc, at }])),
     authority: authorityOf(read, once, report),
     actions: actionsOf(read, once, report),
     facts: factsOf(read, once, report),
@@ -131,7 +151,7 @@ function pick<K extends 'name' | 'version' | 'defaults' | 'default'>(
 /** Every entry of a section over all files, each declared once. */
 function* entries<T>(
   read: readonly Read[],
-  section: 'lanes' | 'authority' | 'actions' | 'facts',
+  section: 'lanes' | 'calendars' | 'recent' | 'authority' | 'actions' | 'facts',
   get: (doc: PolicyDocument) => Record<string, T> | undefined,
   once: Once,
 ): Generator<[string, T, At]> {
@@ -143,11 +163,9 @@ function* entries<T>(
 }
 
 function lanesOf(read: readonly Read[], once: Once): Declared['lanes'] {
-  const lanes = new Map<string, { owner: string | null; ladder: readonly LevelDocument[] | null; at: At | null }>(
-    LANES.map((lane) => [lane, { owner: null, ladder: null, at: null }]),
-  );
-  for (const [name, lane, at] of entries(read, 'lanes', (doc) => doc.lanes, once))
-    lanes.set(name, { owner: lane.owner ?? null, ladder: lane.ladder ?? null, at });
+  const lanes = new Map<string, DeclaredLane>(LANES.map((lane) => [lane, { owner: null, calendar: null, ladder: null, at: null }]));
+  for (const [name, { owner = null, calendar = null, ladder = null }, at] of entries(read, 'lanes', (doc) => doc.lanes, once))
+    lanes.set(name, { owner, calendar, ladder, at });
   return lanes;
 }
 

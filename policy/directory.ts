@@ -18,7 +18,7 @@ const personId = z
 /** Sent as text, so that YAML's own dates, which differ by reader, stay out. */
 const at = z.iso.datetime({ offset: true });
 
-const DirectorySchema = z.strictObject({
+export const DirectorySchema = z.strictObject({
   people: z.record(
     personId,
     z.strictObject({

@@ -10,7 +10,7 @@ import type { Report } from './report';
 import type { ExampleDocument } from './schema';
 import { parseMoney, type FieldType } from './units';
 
-export function checkExamples(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, row: CompiledRow, declared: DeclaredRow, report: Report): void {
+export function checkExamples(policy: Pick<CompiledPolicy, 'actions' | 'facts' | 'recent'>, row: CompiledRow, declared: DeclaredRow, report: Report): void {
   const { examples } = declared.doc;
   if (!examples || !row.when) return;
   for (const list of ['match', 'no_match'] as const) {
@@ -19,7 +19,7 @@ export function checkExamples(policy: Pick<CompiledPolicy, 'actions' | 'facts'>,
 }
 
 function checkOne(
-  policy: Pick<CompiledPolicy, 'actions' | 'facts'>,
+  policy: Pick<CompiledPolicy, 'actions' | 'facts' | 'recent'>,
   row: CompiledRow,
   declared: DeclaredRow,
   list: 'match' | 'no_match',
@@ -56,18 +56,38 @@ function checkOne(
   );
 }
 
-function rawOf(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, { action, facts, evidence, requester, tenant }: ExampleDocument): RawReading {
-  const params = Object.hasOwn(policy.actions, action.type) ? policy.actions[action.type]?.params : undefined;
+function rawOf(
+  policy: Pick<CompiledPolicy, 'actions' | 'facts' | 'recent'>,
+  { action, facts, recent, evidence, requester, tenant }: ExampleDocument,
+): RawReading {
+  const written = withMoney(policy, { type: action.type, params: action.params, facts, recent });
   return {
-    action: { ...action, params: withMoney(action.params, (name) => (params && Object.hasOwn(params, name) ? params[name]?.type : undefined)) },
-    facts: withMoney(facts, (name) => (Object.hasOwn(policy.facts, name) ? policy.facts[name]?.type : undefined)),
+    action: { ...action, params: written.params },
+    facts: written.facts,
+    recent: written.recent,
     evidence,
     requester: { agent: requester.agent, run: requester.run, onBehalfOf: requester.on_behalf_of },
     tenant,
   };
 }
 
-function withMoney(values: JsonObject, typeOf: (name: string) => FieldType | undefined): JsonObject {
+interface Values {
+  readonly params: JsonObject;
+  readonly facts: JsonObject;
+  readonly recent: JsonObject;
+}
+
+/** Money is sent as minor units, and written as `250.01 USD` where people write it. */
+export function withMoney(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, { type, params, facts, recent }: Values & { readonly type: string }): Values {
+  const declared = Object.hasOwn(policy.actions, type) ? policy.actions[type]?.params : undefined;
+  return {
+    params: moneyIn(params, (name) => (declared && Object.hasOwn(declared, name) ? declared[name]?.type : undefined)),
+    facts: moneyIn(facts, (name) => (Object.hasOwn(policy.facts, name) ? policy.facts[name]?.type : undefined)),
+    recent: moneyIn(recent, () => ({ kind: 'money' })),
+  };
+}
+
+function moneyIn(values: JsonObject, typeOf: (name: string) => FieldType | undefined): JsonObject {
   return Object.fromEntries(
     Object.entries(values).map(([name, value]): [string, Json] => {
       const money = typeOf(name)?.kind === 'money' && typeof value === 'string' ? parseMoney(value) : undefined;

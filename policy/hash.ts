@@ -28,8 +28,21 @@ export function contentHash(label: 'policy' | 'directory', files: readonly Polic
 /** The file of a policy's directory that says who people are; everything else in it is the policy. */
 const DIRECTORY_FILE = 'directory.yaml';
 
-/** Tells a directory's files apart: the policy's, and who people are (null when that file is missing). */
-export function partition(files: readonly PolicyFile[]): { readonly policy: readonly PolicyFile[]; readonly directory: PolicyFile | null } {
+/** Where a policy's scenarios stand. They are its tests: one more of them is not another policy. */
+const SCENARIOS = /^(?:.*\/)?scenarios\//;
+
+interface Parts {
+  readonly policy: readonly PolicyFile[];
+  /** Null when the file is missing. */
+  readonly directory: PolicyFile | null;
+  readonly scenarios: readonly PolicyFile[];
+}
+
+/** Tells a directory's files apart: the policy's, who people are, and the scenarios, which are no part of its identity. */
+export function partition(files: readonly PolicyFile[]): Parts {
+  const yaml = files.filter((f) => /\.ya?ml$/.test(f.path));
+  const scenarios = inOrder(yaml.filter((f) => SCENARIOS.test(f.path)));
+  const others = yaml.filter((f) => !SCENARIOS.test(f.path));
   const isDirectory = (file: PolicyFile): boolean => file.path === DIRECTORY_FILE || file.path.endsWith(`/${DIRECTORY_FILE}`);
-  return { policy: files.filter((f) => /\.ya?ml$/.test(f.path) && !isDirectory(f)), directory: files.find(isDirectory) ?? null };
+  return { policy: others.filter((f) => !isDirectory(f)), directory: others.find(isDirectory) ?? null, scenarios };
 }

@@ -5,8 +5,15 @@
 export { compilePolicy } from './compile';
 export { resolve, type RoutingInput } from './resolve';
 export type { RoutingIssue } from './reading';
+export { explain, type Explained } from './explain';
 export { parseDirectory } from './directory';
 export { checkAgainstDirectory } from './people';
 export { formatFindings, type Finding, type FindingCode } from './report';
+export { workingTimeAfter } from './calendar';
 export type { CompiledPolicy } from './model';
 export { partition, type PolicyFile } from './hash';
+export { silenceOf } from './silence';
+export { testScenarios } from './scenario';
+export { diffPolicies, formatDiff } from './diff';
+export { jsonSchema, SCHEMAS } from './json-schema';
+export { sarif } from './sarif';

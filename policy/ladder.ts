@@ -2,12 +2,12 @@
  * Ladders and sign-offs of a row, compiled: who is asked first, for how long, who is asked next.
  * Pure.
  */
-import type { Channel, Level, Tier } from '../domain/plan';
+import { CHANNELS, type Channel, type Level, type Tier } from '../domain/plan';
 import { placeOf, type At, type Declared, type DeclaredRow } from './declare';
 import type { CompiledSignOff } from './model';
 import type { Path } from './parse';
 import type { Place, Report } from './report';
-import type { LevelDocument, SignOffDocument } from './schema';
+import type { LevelDocument, SignOffDocument, Urgency } from './schema';
 import { parseDuration } from './units';
 
 const DAY_MS = 24 * 3_600_000;
@@ -29,7 +29,7 @@ const inWords = (role: string): string => role.replaceAll('_', ' ');
 
 function channelsOf(names: readonly string[] | undefined, at: At, path: Path, row: string | null, report: Report): Channel[] {
   if (names === undefined) return ['email'];
-  const own = names.filter((n) => n === 'email');
+  const own = CHANNELS.filter((channel) => names.includes(channel)).sort((a, b) => names.indexOf(a) - names.indexOf(b));
   const shared = names.filter((n) => /^#|[:@]|channel|team|group|shared/.test(n));
   if (own.length === 0 && shared.length === names.length) {
     report.error(
@@ -40,25 +40,70 @@ function channelsOf(names: readonly string[] | undefined, at: At, path: Path, ro
     );
   } else {
     for (const [i, name] of names.entries()) {
-      if (name !== 'email') report.error('unknown_channel', placeOf(at, ...path, i), row, `${name} is no channel that messages go out on; use email`);
+      const here = placeOf(at, ...path, i);
+      if (!own.some((channel) => channel === name))
+        report.error('unknown_channel', here, row, `${name} is no channel that messages go out on; use ${CHANNELS.join(' or ')}`);
+      else if (names.indexOf(name) !== i)
+        report.error('duplicate_channel', here, row, `${name} is named twice, but a channel that failed is not taken again; name each once, in order`);
     }
+    if (own.length === 1 && own[0] === 'webhook')
+      report.warn(
+        'webhook_only',
+        placeOf(at, ...path),
+        row,
+        'Where no webhook is configured, or its receiver is down, nobody is asked at this level; write channels: [webhook, email]',
+      );
   }
-  return ['email'];
+  return own.length > 0 ? own : ['email'];
+}
+
+/** How long the levels of each class have that say nothing: the first, and those after it. */
+const WITHIN_MS: { readonly [U in Urgency]: readonly [number, number] } = {
+  immediate: [2 * 60_000, 5 * 60_000],
+  urgent: [5 * 60_000, 15 * 60_000],
+  soon: [30 * 60_000, 2 * 3_600_000],
+  routine: [4 * 3_600_000, DAY_MS],
+};
+
+/** What a ladder takes from the row and the lane that it stands in. */
+interface Setting {
+  readonly declared: Declared;
+  readonly lane: string;
+  /** Undefined where the row says none, which is a finding of its own. */
+  readonly urgency: Urgency | undefined;
+}
+
+/** What a level says instead of a calendar when its lane has one and it does not want it. */
+const ELAPSED = 'elapsed';
+
+function calendarOf(declared: Declared, name: string | null, at: Place, row: string | null, report: Report): string | null {
+  if (name === null || name === ELAPSED) return null;
+  if (declared.calendars.has(name)) return name;
+  const known = [...declared.calendars.keys(), ELAPSED].join(', ');
+  report.error('unknown_calendar', at, row, `There is no calendar ${name}; declare it under calendars, or use one of ${known}`);
+  return null;
 }
 
 /** Compiles the levels at `path` under `at`. A level that is wrong is reported and stands in as well as it can. */
-function compileLadder(levels: readonly LevelDocument[], at: At, path: Path, row: string | null, report: Report): { ladder: Level[]; levelsAt: Place[] } {
+function compileLadder(
+  levels: readonly LevelDocument[],
+  at: At,
+  path: Path,
+  row: string | null,
+  report: Report,
+  { declared, lane, urgency }: Setting,
+): { ladder: Level[]; levelsAt: Place[] } {
   const ladder: Level[] = [];
   const levelsAt: Place[] = [];
   for (const [i, level] of levels.entries()) {
     const here = [...path, i];
     const name = level.name ?? inWords(level.role);
-    const withinMs = level.within === undefined ? undefined : parseDuration(level.within);
-    if (level.within === undefined)
+    const withinMs = level.within === undefined ? urgency && WITHIN_MS[urgency][i === 0 ? 0 : 1] : parseDuration(level.within);
+    if (level.within === undefined && withinMs === undefined)
       report.error('missing_deadline', placeOf(at, ...here), row, `The level ${name} has no deadline, so it could wait for ever; add within: "30m"`);
-    else if (withinMs === undefined)
+    else if (level.within !== undefined && withinMs === undefined)
       report.error('bad_duration', placeOf(at, ...here, 'within'), row, `${level.within} is no duration; write for example 30m, 2h or 1h30m`);
-    else if (withinMs > DAY_MS)
+    else if (withinMs !== undefined && withinMs > DAY_MS)
       report.warn(
         'long_deadline',
         placeOf(at, ...here, 'within'),
@@ -83,7 +128,7 @@ function compileLadder(levels: readonly LevelDocument[], at: At, path: Path, row
       name,
       role,
       withinMs: withinMs ?? 1000,
-      calendar: null,
+      calendar: calendarOf(declared, level.calendar ?? declared.lanes.get(lane)?.calendar ?? null, placeOf(at, ...here, 'calendar'), row, report),
       channels: channelsOf(level.channels, at, [...here, 'channels'], row, report),
       reminders,
     });
@@ -97,6 +142,7 @@ function compileLadder(levels: readonly LevelDocument[], at: At, path: Path, row
 /** The sign-offs a row asks for: those it lists, or the one its lane and ladder imply. */
 export function compileSignOffs(declared: Declared, row: DeclaredRow, lane: string, tier: Tier, report: Report): CompiledSignOff[] {
   const { doc, at, id } = row;
+  const urgency = urgencyOf(declared, row);
   const listed: readonly { readonly doc: SignOffDocument; readonly path: Path }[] = doc.sign_offs
     ? doc.sign_offs.map((signOff, i) => ({ doc: signOff, path: ['sign_offs', i] }))
     : [{ doc: {}, path: [] }];
@@ -115,11 +161,11 @@ export function compileSignOffs(declared: Declared, row: DeclaredRow, lane: stri
     }
     const fromLane = declared.lanes.get(signLane);
     const found = signOff.ladder
-      ? compileLadder(signOff.ladder, at, [...path, 'ladder'], id, report)
+      ? compileLadder(signOff.ladder, at, [...path, 'ladder'], id, report, { declared, lane: signLane, urgency })
       : doc.ladder && i === 0
-        ? compileLadder(doc.ladder, at, ['ladder'], id, report)
+        ? compileLadder(doc.ladder, at, ['ladder'], id, report, { declared, lane: signLane, urgency })
         : fromLane?.ladder && fromLane.at
-          ? compileLadder(fromLane.ladder, fromLane.at, ['ladder'], id, report)
+          ? compileLadder(fromLane.ladder, fromLane.at, ['ladder'], id, report, { declared, lane: signLane, urgency })
           : null;
     const first = found?.ladder[0];
     if (!found || !first) {
@@ -155,4 +201,27 @@ export function compileSignOffs(declared: Declared, row: DeclaredRow, lane: stri
     }
     return [{ lane: signLane, role, quorum, ladder: found.ladder, levelsAt: found.levelsAt, onlyAbove: signOff.only !== undefined, at: placeOf(at, ...path) }];
   });
+}
+
+const urgencyOf = (declared: Declared, { doc }: DeclaredRow): Urgency | undefined => doc.urgency ?? declared.defaults?.doc.urgency;
+
+/**
+ * The ladder of a row when time presses. It may only tighten: each of its roles is on the first sign-off's own ladder, has no more time
+ * there, and the first to be asked stays the first.
+ */
+export function compileExpedited(declared: Declared, row: DeclaredRow, [usual]: readonly CompiledSignOff[], report: Report): Level[] {
+  const { doc, at, id } = row;
+  if (!doc.expedite || !usual) return [];
+  const path = ['expedite', 'ladder'];
+  const { ladder, levelsAt } = compileLadder(doc.expedite.ladder, at, path, id, report, { declared, lane: usual.lane, urgency: urgencyOf(declared, row) });
+  for (const [i, level] of ladder.entries()) {
+    const before = usual.ladder.find(({ role }) => role === level.role);
+    const place = levelsAt[i] ?? placeOf(at, ...path);
+    if (!before) report.error('expedite_loosens', place, id, `${level.role} is not asked where time does not press; name only roles of the usual ladder`);
+    else if (i === 0 && level.role !== usual.ladder[0]?.role)
+      report.error('expedite_loosens', place, id, `Where time presses ${usual.role} is still asked first; begin the ladder with that role`);
+    else if (before.calendar === level.calendar && level.withinMs > before.withinMs)
+      report.error('expedite_loosens', place, id, `${level.name} would have more time where time presses than where it does not; shorten within:`);
+  }
+  return ladder;
 }

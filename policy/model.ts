@@ -3,15 +3,14 @@
  * Pure: imports types only.
  */
 import type { Money } from '../domain/money';
-import type { Effect, Level, MeanwhileAction, OnDeny, OnTimeout, Tier } from '../domain/plan';
+import type { Calendar, Effect, Level, MeanwhileAction, OnDeny, OnTimeout, Tier } from '../domain/plan';
 import type { Engine, Expression } from './cel/engine';
 import type { Names } from './cel/names';
-import type { RISKS, URGENCIES } from './schema';
+import type { RECENT_PER, RISKS, Urgency } from './schema';
 import type { Place } from './report';
 import type { Field } from './units';
 
 type Risk = (typeof RISKS)[number];
-type Urgency = (typeof URGENCIES)[number];
 
 /** Where a fact comes from. Only an `agent` fact may be claimed; `provider` and `record` are reserved and never given yet. */
 export type FactSource = 'action' | 'agent' | 'provider' | 'record';
@@ -24,6 +23,16 @@ export interface CompiledFact {
   readonly value: Expression | null;
   /** Action types whose requests must carry it. */
   readonly requiredFor: readonly string[];
+}
+
+/** What is counted or summed over recent requests, so that many small ones weigh as much as one. */
+export interface CompiledRecent {
+  readonly name: string;
+  readonly of: readonly string[];
+  readonly per: (typeof RECENT_PER)[number];
+  readonly withinMs: number;
+  /** The param of type money whose sum it is; null: the requests are counted. */
+  readonly sum: string | null;
 }
 
 export interface CompiledSignOff {
@@ -45,6 +54,8 @@ export interface CompiledRow {
   readonly when: Expression | null;
   readonly unless: Expression | null;
   readonly supersedes: readonly string[];
+  /** Rows whose refusal this one may make an exception to: it applies to nothing but requests for one. */
+  readonly excepts: readonly string[];
   readonly lane: string;
   readonly owner: string;
   readonly tier: Tier;
@@ -52,6 +63,8 @@ export interface CompiledRow {
   readonly urgency: Urgency;
   readonly amount: Expression | null;
   readonly signOffs: readonly CompiledSignOff[];
+  /** The first sign-off's ladder when time presses: the same roles, sooner or over more channels, and no others. */
+  readonly expedite: { readonly when: Expression; readonly ladder: readonly Level[] } | null;
   readonly meanwhile: { readonly agent: MeanwhileAction; readonly operator: string };
   readonly evidence: readonly string[];
   readonly onTimeout: OnTimeout;
@@ -75,6 +88,8 @@ export interface CompiledPolicy {
   readonly authority: { readonly [role: string]: Money | null };
   readonly actions: { readonly [type: string]: { readonly params: { readonly [name: string]: Field } } };
   readonly facts: { readonly [name: string]: CompiledFact };
+  readonly recent: { readonly [name: string]: CompiledRecent };
+  readonly calendars: { readonly [name: string]: Calendar };
   readonly rows: readonly CompiledRow[];
   readonly defaultRow: CompiledRow;
   readonly names: Names;

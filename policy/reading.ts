@@ -9,7 +9,17 @@ import { CelMoney } from './cel/money';
 import type { CompiledFact, CompiledPolicy } from './model';
 import { typeName, type FieldType } from './units';
 
-type RoutingCode = 'unknown_action' | 'missing_fact' | 'mistyped_fact' | 'forbidden_fact' | 'missing_evidence' | 'amount_unreadable';
+/** Why a request cannot be routed. */
+export const ROUTING_CODES = [
+  'unknown_action',
+  'no_exception',
+  'missing_fact',
+  'mistyped_fact',
+  'forbidden_fact',
+  'missing_evidence',
+  'amount_unreadable',
+] as const;
+type RoutingCode = (typeof ROUTING_CODES)[number];
 
 /** Why a request cannot be routed, at which part of it, and how to mend it. */
 export interface RoutingIssue {
@@ -29,6 +39,9 @@ export interface RawReading {
     readonly data?: readonly string[] | undefined;
   };
   readonly facts: JsonObject;
+  /** Counts and sums by name; what is not known is absent. */
+  readonly recent?: JsonObject | undefined;
+  readonly exception?: { readonly outcome: string } | undefined;
   readonly evidence: readonly string[];
   readonly requester: { readonly agent?: string | undefined; readonly run?: string | undefined; readonly onBehalfOf?: string | null | undefined };
   readonly tenant?: string | undefined;
@@ -68,7 +81,7 @@ const howTo = (type: FieldType): string =>
 
 /** Reads what is there; `strict` also asks for what is not. */
 export function read(
-  policy: Pick<CompiledPolicy, 'actions' | 'facts'>,
+  policy: Pick<CompiledPolicy, 'actions' | 'facts' | 'recent'>,
   raw: RawReading,
   strict: boolean,
 ): { readonly reading: Reading; readonly issues: readonly RoutingIssue[] } {
@@ -96,12 +109,20 @@ export function read(
     }
   }
   builtins(raw, reading);
+  for (const [name, value] of Object.entries(raw.recent ?? {})) {
+    const path = `recent.${name}`;
+    const declared = Object.hasOwn(policy.recent, name) ? policy.recent[name] : undefined;
+    if (!declared) issue('forbidden_fact', path, `The policy declares no ${path}; leave it out, or have the policy declare it under recent`);
+    else if (!fits({ kind: declared.sum === null ? 'int' : 'money' }, value))
+      issue('mistyped_fact', path, `${path} has to be ${howTo({ kind: declared.sum === null ? 'int' : 'money' })}`);
+    else reading.set(path, value);
+  }
   claimed(policy.facts, raw, strict, reading, issue);
   for (const fact of Object.values(policy.facts)) compute(fact, reading);
   return { reading, issues };
 }
 
-function builtins({ action, evidence, requester, tenant }: RawReading, reading: Map<string, Json>): void {
+function builtins({ action, evidence, requester, tenant, exception }: RawReading, reading: Map<string, Json>): void {
   const put = (path: string, value: Json | undefined): void => {
     if (value !== undefined && value !== null) reading.set(path, value);
   };
@@ -117,6 +138,7 @@ function builtins({ action, evidence, requester, tenant }: RawReading, reading: 
   put('requester.run', requester.run);
   put('requester.on_behalf_of', requester.onBehalfOf);
   put('tenant', tenant);
+  put('exception.outcome', exception?.outcome);
 }
 
 function claimed(

@@ -5,7 +5,7 @@
 import type { Evidence, ActionInput } from '../domain/request';
 import type { JsonObject } from '../domain/json';
 import { compareMoney, CurrencyMismatch, type Money } from '../domain/money';
-import type { Plan } from '../domain/plan';
+import type { Plan, RecentValue, Refused } from '../domain/plan';
 import { CelMoney } from './cel/money';
 import { activeRows, type Active } from './match';
 import type { CompiledPolicy, CompiledRow } from './model';
@@ -17,18 +17,30 @@ export interface RoutingInput {
   readonly action: ActionInput;
   /** What the agent claims. */
   readonly facts: JsonObject;
+  /** What the record says of recent requests, by the names that the policy declares; absent where it cannot say. */
+  readonly recent?: Readonly<Record<string, RecentValue>>;
+  /** The refusal that the request asks an exception to. */
+  readonly exception?: Refused;
   /** Names of the evidence attached. */
   readonly evidence: readonly Evidence['name'][];
   readonly requester: { readonly agent: string; readonly run: string; readonly onBehalfOf: string | null };
   readonly tenant: string;
 }
 
-type Resolved = { readonly ok: true; readonly plan: Plan } | { readonly ok: false; readonly issues: readonly RoutingIssue[] };
+export type Resolved = { readonly ok: true; readonly plan: Plan } | { readonly ok: false; readonly issues: readonly RoutingIssue[] };
+
+/** The values of one request, and what is wrong with it. */
+export function readInput(policy: CompiledPolicy, input: RoutingInput): ReturnType<typeof read> {
+  const values = Object.entries(input.recent ?? {}).map(([name, { value }]) => [name, typeof value === 'number' ? value : { ...value }] as const);
+  return read(policy, { ...input, recent: Object.fromEntries(values) }, true);
+}
 
 export function resolve(policy: CompiledPolicy, input: RoutingInput): Resolved {
-  const { reading, issues } = read(policy, input, true);
+  const noted = Object.entries(input.recent ?? {});
+  const { reading, issues } = readInput(policy, input);
   if (issues.length > 0) return { ok: false, issues };
-  const active = activeRows(policy.rows, policy.defaultRow, reading);
+  const { active, unexcepted } = activeRows(policy.rows, policy.defaultRow, reading, input.exception ?? null);
+  if (unexcepted.length > 0) return { ok: false, issues: [noException(unexcepted)] };
   const [first, ...rest] = active.map((a) => a.row);
   if (!first) throw new Error('A compiled policy always has a row that applies');
   const { amounts, greatest, problem } = amountsOf(active, reading);
@@ -51,8 +63,25 @@ export function resolve(policy: CompiledPolicy, input: RoutingInput): Resolved {
       amount: merged.signOffs.length > 0 ? greatest : null,
       authority: reaching(policy, active, merged),
       ...merged,
+      ...calendarsIn(policy, merged.signOffs),
+      ...(input.exception ? { exception: input.exception } : {}),
+      ...(noted.length === 0 ? {} : { recent: Object.fromEntries(noted) }),
     },
   };
+}
+
+const noException = (rows: readonly string[]): RoutingIssue => ({
+  code: 'no_exception',
+  path: 'exception.of',
+  message: `The policy has no exception to what ${rows.join(', ')} refused; the refusal stands, unless its owner changes the policy`,
+});
+
+/** Pinned like everything else: a calendar that changes later is for later requests. */
+function calendarsIn(policy: CompiledPolicy, signOffs: Plan['signOffs']): Pick<Plan, 'calendars'> {
+  const limits = signOffs.flatMap(({ ladder }) => ladder.flatMap((level) => [level, ...(level.limits ?? [])]));
+  const named = new Set(limits.map(({ calendar }) => calendar));
+  const calendars = Object.entries(policy.calendars).filter(([name]) => named.has(name));
+  return calendars.length === 0 ? {} : { calendars: Object.fromEntries(calendars) };
 }
 
 const rowsAsking = (active: readonly Active[], evidence: string): string => {

@@ -6,14 +6,15 @@ import type { Effect, Tier } from '../domain/plan';
 import type { Expression } from './cel/engine';
 import { placeOf, type Declared, type DeclaredRow } from './declare';
 import { onDenyOf, onTimeoutOf, takeoverOf } from './ends';
-import { checkRole, compileSignOffs } from './ladder';
-import type { CompiledRow } from './model';
+import { checkRole, compileExpedited, compileSignOffs } from './ladder';
+import type { CompiledRow, CompiledSignOff } from './model';
+import type { Path } from './parse';
 import type { Report } from './report';
 import type { Vocabulary } from './vocabulary';
 import { need, type Work } from './work';
 
 /** Keys that could have no effect on a row that asks nobody. */
-const ASKING = ['ladder', 'sign_offs', 'amount', 'on_timeout', 'meanwhile', 'takeover_within', 'same_person_allowed'] as const;
+const ASKING = ['ladder', 'expedite', 'sign_offs', 'amount', 'on_timeout', 'meanwhile', 'takeover_within', 'same_person_allowed'] as const;
 
 export function compileRow(declared: Declared, vocabulary: Vocabulary, row: DeclaredRow, report: Report): CompiledRow {
   const work: Work = { declared, vocabulary, row, report };
@@ -24,6 +25,13 @@ export function compileRow(declared: Declared, vocabulary: Vocabulary, row: Decl
   if (!row.isDefault) demandTrigger(work);
   if (!asks) refuseDecoration(work, effect);
   if (effect === 'escalation') refuseAuthority(work);
+  if (!asks && doc.excepts)
+    report.error(
+      'contradiction',
+      placeOf(at, 'excepts'),
+      row.id,
+      'An exception is decided by a person; a row with excepts: asks somebody, so remove it, or the effect',
+    );
   const lane = doc.lane ?? defaults.lane ?? '';
   if (lane === '') need(work, 'missing_lane', 'lane', 'which kind of judgment it is', `lane: ${[...declared.lanes.keys()].slice(0, 3).join(' or ')}`);
   else if (!declared.lanes.has(lane))
@@ -41,6 +49,7 @@ export function compileRow(declared: Declared, vocabulary: Vocabulary, row: Decl
   if (effect !== 'allow' && (doc.on_deny ?? defaults.on_deny) === undefined)
     need(work, 'missing_on_deny', 'on_deny', 'what the agent does on no', 'on_deny: { path: log the reason and end the run }');
   const why = doc.why ?? '';
+  const signOffs = asks ? compileSignOffs(declared, row, lane, tier, report) : [];
   return {
     id: row.id,
     effect,
@@ -50,10 +59,12 @@ export function compileRow(declared: Declared, vocabulary: Vocabulary, row: Decl
     when: condition(work, 'when'),
     unless: condition(work, 'unless'),
     supersedes: doc.supersedes ?? [],
+    excepts: doc.excepts ?? [],
     risk: doc.risk ?? defaults.risk ?? 'low',
     urgency: doc.urgency ?? defaults.urgency ?? 'routine',
     amount: amountOf(work),
-    signOffs: asks ? compileSignOffs(declared, row, lane, tier, report) : [],
+    signOffs,
+    expedite: expediteOf(work, signOffs),
     meanwhile: asks
       ? { agent: doc.meanwhile?.agent ?? defaults.meanwhile?.agent ?? 'block', operator: doc.meanwhile?.operator ?? defaults.meanwhile?.operator ?? '' }
       : {
@@ -164,12 +175,20 @@ function demandAnswers(work: Work): void {
     need(work, 'missing_evidence', 'evidence', 'what has to be attached', 'evidence: [invoice], or evidence: [] when nothing has to be');
 }
 
-function condition({ row, vocabulary, report }: Work, key: 'when' | 'unless'): Expression | null {
-  const text = row.doc[key];
+const condition = (work: Work, key: 'when' | 'unless'): Expression | null => conditionAt(work, work.row.doc[key], [key]);
+
+function conditionAt({ row, vocabulary, report }: Work, text: string | undefined, path: Path): Expression | null {
   if (text === undefined) return null;
   const compiled = vocabulary.engine.compile(text, 'bool');
-  for (const problem of compiled.problems) report.error(problem.code, row.at.source.within([...row.at.base, key], problem.offset), row.id, problem.message);
+  for (const problem of compiled.problems) report.error(problem.code, row.at.source.within([...row.at.base, ...path], problem.offset), row.id, problem.message);
   return compiled.expression;
+}
+
+function expediteOf(work: Work, signOffs: readonly CompiledSignOff[]): CompiledRow['expedite'] {
+  const { row, declared, report } = work;
+  const when = conditionAt(work, row.doc.expedite?.when, ['expedite', 'when']);
+  const ladder = compileExpedited(declared, row, signOffs, report);
+  return when && ladder.length > 0 ? { when, ladder } : null;
 }
 
 function amountOf({ row, vocabulary, report }: Work): Expression | null {

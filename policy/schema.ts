@@ -8,9 +8,12 @@ import { MEANWHILE, TIERS, TIMEOUT_ENDS } from '../domain/plan';
 
 export const RISKS = ['low', 'medium', 'high', 'critical'] as const;
 export const URGENCIES = ['routine', 'soon', 'urgent', 'immediate'] as const;
+/** Whose requests are counted together. */
+export const RECENT_PER = ['agent', 'customer', 'tenant'] as const;
+export type Urgency = (typeof URGENCIES)[number];
 
-const text = (max: number) => z.string().trim().min(1).max(max);
-const id = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'use lower-case letters, digits and _');
+export const text = (max: number) => z.string().trim().min(1).max(max);
+export const id = z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'use lower-case letters, digits and _');
 const actionType = z.string().regex(/^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)*$/, 'use dotted lower-case words, such as refund.issue');
 /** A role by its place, not yet by its form: that a person stands there gets a finding of its own. */
 const role = text(100);
@@ -21,9 +24,18 @@ const level = z.strictObject({
   name: text(100).optional(),
   role,
   within: text(20).optional(),
+  calendar: id.optional(),
   channels: z.array(text(100)).max(10).optional(),
   reminders: z.array(z.number()).max(5).optional(),
 });
+/** Hours by day or range of days: `mon-fri: 09:00-12:30, 13:30-18:00`. */
+const calendar = z.strictObject({
+  about: text(500).optional(),
+  zone: text(100),
+  hours: z.record(text(10), text(200)),
+  holidays: z.strictObject({ region: text(20).optional(), dates: z.array(text(10)).max(500).optional() }).optional(),
+});
+
 const ladder = z.array(level).min(1).max(10);
 
 const signOff = z.strictObject({
@@ -46,16 +58,30 @@ const onTimeout = z.strictObject({
 
 const onDeny = z.strictObject({ path: text(500), tell_requester: z.boolean().default(false), tell_customer: notice.optional() });
 
+/** A count or a sum over recent requests, the one that is asked about included. */
+const recent = z.strictObject({
+  about: text(500).optional(),
+  of: z.array(text(100)).min(1).max(50),
+  per: z.enum(RECENT_PER),
+  within: text(20),
+  sum: id.optional(),
+  count: z.literal(true).optional(),
+});
+
+/** An action with what an example or a scenario is about, and no more. */
+export const partialAction = z.strictObject({
+  type: text(100),
+  params: z.record(z.string(), z.json()).default({}),
+  system: text(100).optional(),
+  reversibility: z.enum(['easy', 'hard', 'none']).optional(),
+  audience: z.strictObject({ reach: z.enum(['internal', 'one_customer', 'many', 'public']).optional(), count: z.int().min(0).optional() }).optional(),
+  data: z.array(text(100)).optional(),
+});
+
 const example = z.strictObject({
-  action: z.strictObject({
-    type: text(100),
-    params: z.record(z.string(), z.json()).default({}),
-    system: text(100).optional(),
-    reversibility: z.enum(['easy', 'hard', 'none']).optional(),
-    audience: z.strictObject({ reach: z.enum(['internal', 'one_customer', 'many', 'public']).optional(), count: z.int().min(0).optional() }).optional(),
-    data: z.array(text(100)).optional(),
-  }),
+  action: partialAction,
   facts: z.record(z.string(), z.json()).default({}),
+  recent: z.record(z.string(), z.json()).default({}),
   evidence: z.array(text(100)).default([]),
   requester: z.strictObject({ agent: text(200).optional(), run: text(200).optional(), on_behalf_of: text(200).optional() }).default({}),
   tenant: text(100).optional(),
@@ -84,6 +110,7 @@ const body = {
   ladder: ladder.optional(),
   sign_offs: z.array(signOff).min(1).max(10).optional(),
   same_person_allowed: z.boolean().optional(),
+  expedite: z.strictObject({ when: z.string().min(1).max(100_000), ladder }).optional(),
   provision: text(4000).optional(),
   instruction: text(4000).optional(),
 };
@@ -94,6 +121,7 @@ const RowSchema = z.strictObject({
   when: z.string().min(1).max(100_000).optional(),
   unless: z.string().min(1).max(100_000).optional(),
   supersedes: z.array(id).max(100).optional(),
+  excepts: z.array(id).min(1).max(100).optional(),
   examples: z.strictObject({ match: z.array(example).max(50).default([]), no_match: z.array(example).max(50).default([]) }).optional(),
 });
 
@@ -101,7 +129,8 @@ export const FileSchema = z.strictObject({
   name: text(100).optional(),
   version: text(100).optional(),
   about: text(4000).optional(),
-  lanes: z.record(id, z.strictObject({ about: text(500).optional(), owner: role.optional(), ladder: ladder.optional() })).optional(),
+  lanes: z.record(id, z.strictObject({ about: text(500).optional(), owner: role.optional(), calendar: id.optional(), ladder: ladder.optional() })).optional(),
+  calendars: z.record(id, calendar).optional(),
   authority: z.record(id, z.strictObject({ up_to: text(40) })).optional(),
   actions: z.record(actionType, z.strictObject({ about: text(500).optional(), params: z.record(id, text(1000)).default({}) })).optional(),
   facts: z
@@ -116,6 +145,7 @@ export const FileSchema = z.strictObject({
       }),
     )
     .optional(),
+  recent: z.record(id, recent).optional(),
   defaults: z.strictObject(inherited).optional(),
   default: z.strictObject(body).optional(),
   rows: z.array(RowSchema).max(1000).optional(),
@@ -125,5 +155,7 @@ export type PolicyDocument = z.output<typeof FileSchema>;
 export type RowDocument = z.output<typeof RowSchema>;
 export type DefaultsDocument = NonNullable<PolicyDocument['defaults']>;
 export type LevelDocument = z.output<typeof level>;
+export type RecentDocument = z.output<typeof recent>;
+export type CalendarDocument = z.output<typeof calendar>;
 export type SignOffDocument = z.output<typeof signOff>;
 export type ExampleDocument = z.output<typeof example>;

@@ -8,7 +8,8 @@ import { MEANWHILE, TIERS, TIMEOUT_ENDS, type Effect, type Level, type OnDeny, t
 import type { CompiledRow, CompiledSignOff } from './model';
 import { RISKS, URGENCIES } from './schema';
 
-const EFFECTS: readonly Effect[] = ['allow', 'approval', 'escalation', 'block'];
+/** Mildest first. */
+export const EFFECTS: readonly Effect[] = ['allow', 'approval', 'escalation', 'block'];
 
 type Merged = Omit<Plan, 'policy' | 'rows' | 'amount' | 'authority'>;
 
@@ -110,7 +111,7 @@ function withinAuthority(before: CompiledSignOff | undefined, amount: Money | un
  * Two ladders for one signature: only roles that both rows accept may sign, each by the earlier of the two deadlines.
  * The first level is the sign-off's own role in both, so at least it remains.
  */
-function tighter(a: readonly Level[], b: readonly Level[]): Level[] {
+export function tighter(a: readonly Level[], b: readonly Level[]): Level[] {
   return a.flatMap((level) => {
     const other = b.find((l) => l.role === level.role);
     if (!other) return [];
@@ -120,9 +121,18 @@ function tighter(a: readonly Level[], b: readonly Level[]): Level[] {
         ...level,
         withinMs: earlier.withinMs,
         calendar: earlier.calendar,
+        ...limitsOf(level, other),
         reminders: earlier.reminders,
         channels: [...new Set([...level.channels, ...other.channels])],
       },
     ];
   });
+}
+
+/** Which of two deadlines is earlier on different calendars is known when the level opens: both are kept, the shortest of each calendar. */
+function limitsOf(a: Level, b: Level): Pick<Level, 'limits'> {
+  const shortest = new Map<string | null, number>();
+  for (const { withinMs, calendar } of [...(a.limits ?? [a]), ...(b.limits ?? [b])])
+    shortest.set(calendar, Math.min(withinMs, shortest.get(calendar) ?? withinMs));
+  return shortest.size < 2 ? {} : { limits: [...shortest].map(([calendar, withinMs]) => ({ withinMs, calendar })) };
 }

@@ -37,6 +37,18 @@ export function parseDuration(text: string): number | undefined {
   return total >= 1000 ? total : undefined;
 }
 
+/** `2h30m`: a duration as a policy writes it. */
+export function durationText(durationMs: number): string {
+  let left = Math.round(durationMs / 1000) * 1000;
+  const parts = Object.entries(UNIT_MS).flatMap(([unit, size]) => {
+    // Hours up to two days: nobody says 1d for the day that a compliance desk has.
+    const count = unit === 'd' && left < 2 * size ? 0 : Math.floor(left / size);
+    left -= count * size;
+    return count === 0 ? [] : [`${String(count)}${unit}`];
+  });
+  return parts.join('') || '0m';
+}
+
 /** The type of a param or fact. `any` is carried, shown and digested, but no condition can read it. */
 export type FieldType =
   | { readonly kind: 'string' | 'int' | 'double' | 'bool' | 'money' | 'any' }

@@ -82,6 +82,7 @@ export function vocabularyOf(declared: Declared, report: Report): Vocabulary {
     }
     facts[name] = { name, type: field.type, source, value: expression, requiredFor: fact.requiredFor };
   }
+  for (const [name, { doc }] of declared.recent) names.set(`recent.${name}`, { kind: doc.sum === undefined ? 'int' : 'money' });
   return { names, engine: createEngine(names), facts };
 }
 

@@ -16,6 +16,13 @@ export interface Expression {
   evaluate(reading: Reading): Evaluated;
   /** The text with the values it read: `action.params.amount (USD 480.00) > usd(250)`. */
   words(reading: Reading): string;
+  /** What it is made of, down to the comparisons that && and || join, each with what came of it alone. For explanations. */
+  parts(reading: Reading): readonly Part[];
+}
+
+export interface Part {
+  readonly words: string;
+  readonly held: 'held' | 'did_not_hold' | 'unevaluated';
 }
 
 type Compiled = { readonly expression: Expression; readonly problems: readonly [] } | { readonly expression: null; readonly problems: readonly Problem[] };
@@ -81,9 +88,21 @@ function compile(environment: Environment, names: Names, contextFor: (reading: R
         }
       },
       words: (reading) => wordsOf(ast, text, names, reading),
+      parts: (reading) =>
+        operandsOf(ast).map(({ start, end }) => {
+          const part = compile(environment, names, contextFor, text.slice(start, end), 'bool').expression;
+          const verdict = part?.evaluate(reading);
+          const held = verdict?.ok !== true ? 'unevaluated' : verdict.value === true ? 'held' : 'did_not_hold';
+          return { words: part?.words(reading) ?? text.slice(start, end), held };
+        }),
     },
     problems: [],
   };
+}
+
+/** The operands of && and ||, however they are nested. */
+function operandsOf(node: ASTNode): ASTNode[] {
+  return node.op === '&&' || node.op === '||' ? node.args.flatMap(operandsOf) : [node];
 }
 
 function parseProblem(error: unknown): Problem {

@@ -51,6 +51,18 @@ describe('the first level opens', () => {
     expect(types(play.send({ type: 'open' }))).toEqual([]);
   });
 
+  it('where rows with different calendars were united, the earliest deadline holds, for reminders too', () => {
+    const limits = [
+      { withinMs: 30 * MINUTE, calendar: 'office' },
+      { withinMs: 60 * MINUTE, calendar: null },
+    ];
+    const united = new Play(planOf({ signOffs: [signOff('1', [{ ...level('desk', 'finance_manager', 30), calendar: 'office', limits, reminders: [0.5] }])] }), {
+      // The office opens in three quarters of an hour.
+      dueAt: (now, withinMs, calendar) => after(now, withinMs + (calendar === null ? 0 : 45 * MINUTE)),
+    }).open();
+    expect(united.last('level_opened')).toMatchObject({ dueAt: after(START, 60 * MINUTE), reminders: [after(START, 30 * MINUTE)] });
+  });
+
   it('computes the due time on the calendar of the level', () => {
     const calls: unknown[] = [];
     const onCalendar = new Play(planOf({ signOffs: [signOff('1', [{ ...level('desk', 'finance_manager', 30), calendar: 'office' }])] }), {

@@ -1,0 +1,335 @@
+/**
+ * Scenario files: a request that an agent could send, and what a person expects the policy to make of it.
+ * They are run, never published: the same functions route them that route requests. Pure. Every failure is a finding at the line that
+ * expects otherwise, with what was expected and what came; all of them at once.
+ */
+import { z } from 'zod';
+import type { Directory } from '../domain/directory';
+import { ms, type Instant, type Json, type JsonObject } from '../domain/json';
+import { isMoney } from '../domain/money';
+import { CHANNELS, MEANWHILE, TIERS, TIMEOUT_ENDS, type Plan, type RecentValue } from '../domain/plan';
+import { RequestSchema } from '../domain/request';
+import type { Silence } from '../domain/silence';
+import { withMoney } from './examples';
+import type { PolicyFile } from './hash';
+import type { CompiledPolicy } from './model';
+import { parseYaml, type Path, type Source } from './parse';
+import { ROUTING_CODES } from './reading';
+import { Report, type Finding } from './report';
+import { resolve, type Resolved, type RoutingInput } from './resolve';
+import { id, partialAction, RISKS, text, URGENCIES } from './schema';
+import { shaped } from './shape';
+import { silenceOf } from './silence';
+import { durationText, parseDuration } from './units';
+
+/** When a scenario does not say: a Wednesday at noon, UTC, so that the same file means the same on every day. */
+const AT: Instant = '2026-01-07T12:00:00.000Z';
+
+const instantText = z.iso.datetime({ offset: true });
+
+const request = z.strictObject({
+  action: partialAction,
+  facts: z.record(z.string(), z.json()).default({}),
+  evidence: z.array(text(100)).default([]),
+  agent: text(200).default('agent'),
+  run: text(200).default('run'),
+  reason: text(2000).default('A scenario of the policy'),
+  on_behalf_of: text(200).optional(),
+  tenant: text(100).default('tenant'),
+});
+
+const when = { after: text(20).optional(), at: instantText.optional() };
+
+const silence = z.strictObject({
+  outcome: z.enum(['expired', 'denied']).optional(),
+  end: z.enum(TIMEOUT_ENDS).optional(),
+  ...when,
+  timeline: z
+    .array(z.strictObject({ ...when, says: text(500) }))
+    .max(50)
+    .optional(),
+});
+
+const expected = z.strictObject({
+  effect: z.enum(['allow', 'block', 'approval', 'escalation']).optional(),
+  refused: z.enum(ROUTING_CODES).optional(),
+  rows: z.array(id).max(100).optional(),
+  lane: id.optional(),
+  owner: id.optional(),
+  tier: z.enum(TIERS).optional(),
+  risk: z.enum(RISKS).optional(),
+  urgency: z.enum(URGENCIES).optional(),
+  sign_offs: z
+    .array(
+      z.strictObject({
+        lane: id.optional(),
+        quorum: z.int().min(1).max(10).optional(),
+        ladder: z
+          .array(
+            z.strictObject({
+              role: id,
+              name: text(100).optional(),
+              within: text(20).optional(),
+              calendar: id.optional(),
+              channels: z.array(z.enum(CHANNELS)).optional(),
+            }),
+          )
+          .min(1)
+          .max(10),
+      }),
+    )
+    .max(20)
+    .optional(),
+  evidence: z.array(id).max(100).optional(),
+  meanwhile: z.enum(MEANWHILE).optional(),
+  when_nobody_answers: silence.optional(),
+});
+
+export const ScenarioFileSchema = z.strictObject({
+  about: text(4000).optional(),
+  scenarios: z
+    .array(
+      z.strictObject({
+        name: text(200),
+        about: text(2000).optional(),
+        at: instantText.optional(),
+        request,
+        recent: z.record(z.string(), z.json()).default({}),
+        exception: z.strictObject({ outcome: z.enum(['blocked', 'denied']), rows: z.array(id).min(1).max(100) }).optional(),
+        expect: expected,
+      }),
+    )
+    .min(1)
+    .max(1000),
+});
+
+type ScenarioDocument = z.output<typeof ScenarioFileSchema>['scenarios'][number];
+type Expected = z.output<typeof expected>;
+
+interface ScenarioResult {
+  readonly name: string;
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  readonly ok: boolean;
+}
+
+export interface Tested {
+  readonly scenarios: readonly ScenarioResult[];
+  readonly findings: readonly Finding[];
+}
+
+/** One scenario under test, with the means to say what is wrong with it. */
+interface Trial {
+  readonly doc: ScenarioDocument;
+  readonly from: Instant;
+  readonly bad: (path: Path, message: string) => void;
+  /** `what` of the plan is other than the scenario expects. */
+  readonly differs: (path: Path, what: string, wanted: string, got: string) => void;
+}
+
+export function testScenarios(policy: CompiledPolicy, directory: Directory | null, files: readonly PolicyFile[]): Tested {
+  const report = new Report();
+  const scenarios: ScenarioResult[] = [];
+  for (const file of files) {
+    const source = parseYaml(file, report);
+    const doc = source && shaped(ScenarioFileSchema, source, report);
+    for (const [i, scenario] of (doc?.scenarios ?? []).entries()) if (source) scenarios.push(runOne(policy, directory, source, i, scenario, report));
+  }
+  return { scenarios, findings: report.findings };
+}
+
+function runOne(policy: CompiledPolicy, directory: Directory | null, source: Source, index: number, doc: ScenarioDocument, report: Report): ScenarioResult {
+  let ok = true;
+  const fail = (code: 'scenario_bad' | 'scenario_fails', path: Path, message: string): void => {
+    ok = false;
+    report.error(code, source.at(['scenarios', index, ...path]), null, message);
+  };
+  const trial: Trial = {
+    doc,
+    from: new Date(doc.at ?? AT).toISOString(),
+    bad: (path, message) => {
+      fail('scenario_bad', path, `${doc.name}: ${message}`);
+    },
+    differs: (path, what, wanted, got) => {
+      fail('scenario_fails', ['expect', ...path], `${doc.name}: ${what} should be ${wanted}, and is ${got}`);
+    },
+  };
+  if (Object.keys(doc.expect).length === 0) trial.bad(['expect'], 'nothing is expected, so nothing can fail; say at least the effect');
+  const input = inputOf(policy, trial);
+  if (input) compare(trial, resolve(policy, input), directory);
+  const { file, line } = source.at(['scenarios', index]);
+  return { name: doc.name, file, line, ok };
+}
+
+/** The request whole, as the API would take it; null where it would not. */
+function inputOf(policy: CompiledPolicy, { doc, bad }: Trial): RoutingInput | null {
+  const { action, facts, evidence, run, reason, on_behalf_of: onBehalfOf, agent, tenant } = doc.request;
+  const written = withMoney(policy, { type: action.type, params: action.params, facts, recent: doc.recent });
+  const whole = RequestSchema.safeParse({
+    action: {
+      summary: `Do ${action.type}`,
+      system: 'system',
+      reversibility: 'hard',
+      ...action,
+      params: written.params,
+      audience: { reach: 'one_customer', count: 1, ...action.audience },
+    },
+    facts: written.facts,
+    run,
+    reason,
+    ...(onBehalfOf === undefined ? {} : { on_behalf_of: onBehalfOf }),
+    evidence: evidence.map((name) => ({ name, title: name, source: 'agent', content: '' })),
+    resume: { type: 'poll' },
+  });
+  if (!whole.success) {
+    for (const issue of whole.error.issues) {
+      const path = issue.path.map((part) => (typeof part === 'number' ? part : String(part)));
+      bad(['request', ...path], `this is no request: ${path.join('.')}: ${issue.message}`);
+    }
+    return null;
+  }
+  for (const [i, row] of (doc.exception?.rows ?? []).entries()) {
+    if (row !== 'default' && !policy.rows.some((r) => r.id === row)) bad(['exception', 'rows', i], `there is no row ${row} that could have refused`);
+  }
+  return {
+    action: whole.data.action,
+    facts: whole.data.facts,
+    recent: recentOf(policy, written.recent, action.type, written.params),
+    evidence,
+    requester: { agent, run, onBehalfOf: onBehalfOf ?? null },
+    tenant,
+    ...(doc.exception ? { exception: { of: 'ap_earlier', ...doc.exception } } : {}),
+  };
+}
+
+/** What is not said is what the record would say of the first request of its window. */
+function recentOf(policy: CompiledPolicy, said: JsonObject, type: string, params: JsonObject): Record<string, RecentValue> {
+  const first = Object.values(policy.recent).flatMap(({ name, of, sum }): [string, Json][] => {
+    const own = of.includes(type);
+    if (sum === null) return [[name, own ? 1 : 0]];
+    const amount = own ? params[sum] : undefined;
+    return isMoney(amount) ? [[name, { minor: amount.minor, currency: amount.currency }]] : [];
+  });
+  // What has the wrong type is said by the policy, with what it has to be.
+  return Object.fromEntries([...first, ...Object.entries(said)].map(([name, value]) => [name, { value: value as number, requests: 1, since: AT }]));
+}
+
+function compare(trial: Trial, resolved: Resolved, directory: Directory | null): void {
+  const { differs, doc } = trial;
+  const { refused } = doc.expect;
+  if (!resolved.ok) {
+    const why = resolved.issues.map(({ code, message }) => `refused with ${code}: ${message}`).join('; ');
+    if (refused === undefined) differs(['effect'], 'the effect', doc.expect.effect ?? 'a plan', why);
+    else if (!resolved.issues.some(({ code }) => code === refused)) differs(['refused'], 'the refusal', refused, why);
+    return;
+  }
+  const { plan } = resolved;
+  if (refused !== undefined) {
+    differs(['refused'], 'the refusal', refused, `none: ${inWords(plan)}`);
+    return;
+  }
+  comparePlan(trial, plan);
+  compareLadders(trial, plan);
+  if (doc.expect.when_nobody_answers) compareSilence(trial, plan, silenceOf(plan, directory, trial.from), doc.expect.when_nobody_answers);
+}
+
+const inWords = (plan: Plan): string => `${plan.effect} by ${plan.rows.map((r) => r.id).join(', ')}`;
+const listed = (names: readonly string[]): string => names.join(', ') || 'none';
+const sameSet = (a: readonly string[], b: readonly string[]): boolean => [...a].sort().join('\n') === [...b].sort().join('\n');
+
+function comparePlan({ doc, differs }: Trial, plan: Plan): void {
+  const { expect } = doc;
+  if (expect.effect !== undefined && expect.effect !== plan.effect) differs(['effect'], 'the effect', expect.effect, inWords(plan));
+  for (const key of ['lane', 'owner', 'tier', 'risk', 'urgency'] as const) {
+    const wanted = expect[key];
+    if (wanted !== undefined && wanted !== plan[key]) differs([key], `the ${key}`, wanted, plan[key]);
+  }
+  if (expect.meanwhile !== undefined && expect.meanwhile !== plan.meanwhile.agent)
+    differs(['meanwhile'], 'what the agent does meanwhile', expect.meanwhile, plan.meanwhile.agent);
+  const rows = plan.rows.map((r) => r.id);
+  if (expect.rows && !sameSet(expect.rows, rows)) differs(['rows'], 'the rows that apply', listed(expect.rows), listed(rows));
+  if (expect.evidence && !sameSet(expect.evidence, plan.evidence)) differs(['evidence'], 'the evidence needed', listed(expect.evidence), listed(plan.evidence));
+}
+
+function compareLadders({ doc, differs, bad }: Trial, plan: Plan): void {
+  const wanted = doc.expect.sign_offs;
+  if (!wanted) return;
+  if (wanted.length !== plan.signOffs.length) {
+    const who = (levels: readonly { readonly role: string }[]): string => levels.map((l) => l.role).join(', then ');
+    const all = (list: readonly { readonly ladder: readonly { readonly role: string }[] }[]): string =>
+      list.length === 0 ? 'nobody' : list.map((s) => who(s.ladder)).join('; and ');
+    differs(['sign_offs'], 'who is asked', all(wanted), all(plan.signOffs));
+    return;
+  }
+  for (const [i, want] of wanted.entries()) {
+    const got = plan.signOffs[i];
+    if (!got) continue;
+    const here: Path = ['sign_offs', i];
+    const which = `of sign-off ${got.id}`;
+    if (want.lane !== undefined && want.lane !== got.lane) differs([...here, 'lane'], `the lane ${which}`, want.lane, got.lane);
+    if (want.quorum !== undefined && want.quorum !== got.quorum) differs([...here, 'quorum'], `the quorum ${which}`, String(want.quorum), String(got.quorum));
+    const roles = (levels: readonly { readonly role: string }[]): string => levels.map((l) => l.role).join(', then ');
+    if (roles(want.ladder) !== roles(got.ladder)) {
+      differs([...here, 'ladder'], `the ladder ${which}`, roles(want.ladder), roles(got.ladder));
+      continue;
+    }
+    for (const [n, level] of want.ladder.entries()) {
+      const is = got.ladder[n];
+      if (!is) continue;
+      const at: Path = [...here, 'ladder', n];
+      const whose = `of ${is.role} ${which}`;
+      const withinMs = level.within === undefined ? undefined : parseDuration(level.within);
+      if (level.within !== undefined && withinMs === undefined)
+        bad(['expect', ...at, 'within'], `${level.within} is no duration; write for example 30m, 2h or 1h30m`);
+      else if (withinMs !== undefined && withinMs !== is.withinMs)
+        differs([...at, 'within'], `the time ${whose}`, durationText(withinMs), durationText(is.withinMs));
+      if (level.name !== undefined && level.name !== is.name) differs([...at, 'name'], `the name ${whose}`, level.name, is.name);
+      const calendar = is.calendar ?? 'elapsed';
+      if (level.calendar !== undefined && level.calendar !== calendar) differs([...at, 'calendar'], `the calendar ${whose}`, level.calendar, calendar);
+      if (level.channels && level.channels.join(' ') !== is.channels.join(' '))
+        differs([...at, 'channels'], `the channels ${whose}`, level.channels.join(', '), is.channels.join(', '));
+    }
+  }
+}
+
+type Wanted = NonNullable<Expected['when_nobody_answers']>;
+
+function compareSilence(trial: Trial, plan: Plan, { outcome, endsAt, moments }: Silence, wanted: Wanted): void {
+  const { differs, from } = trial;
+  const here = 'when_nobody_answers';
+  if (outcome === null || endsAt === null) {
+    differs([here], 'the end when nobody answers', wanted.outcome ?? 'one', `none: nobody is asked (${inWords(plan)})`);
+    return;
+  }
+  if (wanted.outcome !== undefined && wanted.outcome !== outcome) differs([here, 'outcome'], 'the outcome when nobody answers', wanted.outcome, outcome);
+  if (wanted.end !== undefined && wanted.end !== plan.onTimeout.end) differs([here, 'end'], 'the end of silence', wanted.end, plan.onTimeout.end);
+  compareInstant(trial, [here], 'the end when nobody answers', wanted, endsAt);
+  if (!wanted.timeline) return;
+  const path = [here, 'timeline'];
+  if (wanted.timeline.length !== moments.length) {
+    const all = moments.map(({ at, what }) => `after ${durationText(ms(at) - ms(from))} ${what}`);
+    differs(path, 'the timeline of silence', `${String(wanted.timeline.length)} steps`, `${String(moments.length)}: ${all.join('; ')}`);
+    return;
+  }
+  for (const [i, step] of wanted.timeline.entries()) {
+    const moment = moments[i];
+    if (!moment) continue;
+    if (!moment.what.includes(step.says)) differs([...path, i, 'says'], `step ${String(i + 1)} of silence`, `“${step.says}”`, `“${moment.what}”`);
+    compareInstant(trial, [...path, i], `the time of step ${String(i + 1)} of silence`, step, moment.at);
+  }
+}
+
+function compareInstant(
+  { differs, bad, from }: Trial,
+  path: Path,
+  what: string,
+  { after, at }: { readonly after?: string | undefined; readonly at?: string | undefined },
+  got: Instant,
+): void {
+  const elapsed = ms(got) - ms(from);
+  const afterMs = after === undefined ? undefined : /^0[smhd]$/.test(after) ? 0 : parseDuration(after);
+  if (after !== undefined && afterMs === undefined) bad(['expect', ...path, 'after'], `${after} is no duration; write for example 30m, 2h or 1h30m`);
+  else if (afterMs !== undefined && afterMs !== elapsed) differs([...path, 'after'], what, `after ${durationText(afterMs)}`, `after ${durationText(elapsed)}`);
+  if (at !== undefined && ms(at) !== ms(got)) differs([...path, 'at'], what, `at ${new Date(at).toISOString()}`, `at ${got}`);
+}

@@ -1,0 +1,139 @@
+/** What changed between two policies, in words; and nothing where they mean the same. */
+import fc from 'fast-check';
+import { compilePolicy, diffPolicies, formatDiff, formatFindings, type CompiledPolicy } from '../../../policy';
+import { DESK_POLICY } from '../../support/desk-policy';
+import { asking, policyOf, TRIGGERS } from './sample';
+
+function policy(change: (text: string) => string = (text) => text): CompiledPolicy {
+  const compiled = compilePolicy([{ path: 'policy.yaml', text: change(DESK_POLICY) }]);
+  if (!compiled.policy) throw new Error(formatFindings(compiled.findings));
+  return compiled.policy;
+}
+const replaced =
+  (from: string, to: string) =>
+  (text: string): string => {
+    if (!text.includes(from)) throw new Error(`The policy does not say ${from}`);
+    return text.replace(from, to);
+  };
+const changed = (from: string, to: string) => diffPolicies(policy(), policy(replaced(from, to))).changes;
+
+describe('the same policy', () => {
+  it('has no change, and says so', () => {
+    const diff = diffPolicies(policy(), policy());
+    expect(diff.changes).toEqual([]);
+    expect(formatDiff(diff)).toMatch(/: the same policy$/);
+  });
+
+  it('has none with a comment more, but another identity', () => {
+    const diff = diffPolicies(
+      policy(),
+      policy((text) => `# A comment\n${text}`),
+    );
+    expect(diff.changes).toEqual([]);
+    expect(diff.before.hash).not.toBe(diff.after.hash);
+    expect(formatDiff(diff)).toMatch(/nothing that routes a request changed/);
+  });
+});
+
+describe('a change', () => {
+  it('of a trigger shows both texts', () => {
+    const text = formatDiff(
+      diffPolicies(
+        policy(),
+        policy((t) => t.replace('> usd(250)', '> usd(300)').replaceAll('250.01 USD', '300.01 USD').replaceAll('25001', '30001')),
+      ),
+    );
+    expect(text).toContain('row refund_over_250: changed\n  trigger:\n    was  action.type');
+    expect(text).toMatch(/now {2}.*usd\(300\)/);
+  });
+
+  it('of a ladder shows who is asked for how long', () => {
+    const [change] = changed('within: 30m', 'within: 45m');
+    expect(change).toMatchObject({
+      kind: 'row',
+      change: 'changed',
+      details: [
+        {
+          what: 'who is asked',
+          before: expect.stringContaining('finance manager for 30m by email') as string,
+          after: expect.stringContaining('for 45m') as string,
+        },
+      ],
+    });
+  });
+
+  it('of an end of silence and of what a role may sign is named', () => {
+    expect(changed('end: expire', 'end: deny')).toEqual(
+      expect.arrayContaining([expect.objectContaining({ details: [{ what: 'when nobody answers', before: 'expire', after: 'deny', loosens: false }] })]),
+    );
+  });
+
+  it('is marked where less is asked than before', () => {
+    const row = { id: 'a', ...asking, tier: 'strong', evidence: ['invoice', 'order'], ...TRIGGERS.pay };
+    const marked = (now: object, before: object = {}): unknown[] =>
+      diffPolicies(policyOf([{ ...row, ...before }]), policyOf([{ ...row, ...now }])).changes.flatMap((c) => c.details.map((d) => [d.what, d.loosens]));
+    expect(marked({ tier: 'lightweight' })).toEqual([['tier', true]]);
+    expect(marked({}, { tier: 'lightweight' })).toEqual([['tier', false]]);
+    expect(marked({ evidence: ['invoice'] })).toEqual([['evidence', true]]);
+    expect(marked({ evidence: ['invoice', 'order', 'draft'] })).toEqual([['evidence', false]]);
+    expect(marked({ unless: 'has(action.params.note)' })).toEqual([['unless', true]]);
+    expect(marked({ meanwhile: { agent: 'block', operator: 'look' } })).toEqual([['meanwhile', false]]);
+    expect(marked({}, { meanwhile: { agent: 'block', operator: 'look' } })).toEqual([['meanwhile', true]]);
+    const chain = { sign_offs: [{ role: 'lead' }, { role: 'head', ladder: [{ role: 'head', within: '1h' }] }] };
+    expect(marked({}, chain)).toEqual([
+      ['signatures', true],
+      ['who is asked', false],
+    ]);
+    expect(marked(chain)[0]).toEqual(['signatures', false]);
+  });
+
+  it('of how far a role reaches is marked where it reaches farther, and a thing that neither asks nor lets never is', () => {
+    const marks = (from: string, to: string): unknown[] => changed(from, to).map(({ kind, name, change, loosens }) => [kind, name, change, loosens]);
+    expect(marks('finance_manager: { up_to: 1000.00 USD }', 'finance_manager: { up_to: 2000.00 USD }')).toEqual([
+      ['authority', 'finance_manager', 'changed', true],
+    ]);
+    expect(marks('finance_manager: { up_to: 1000.00 USD }', 'finance_manager: { up_to: 500.00 USD }')).toEqual([
+      ['authority', 'finance_manager', 'changed', false],
+    ]);
+    expect(marks('actions:\n', 'actions:\n  thing.do: {}\n')).toEqual([['action', 'thing.do', 'added', false]]);
+  });
+
+  it('is a row added or removed whole; without a row that asks, less is asked', () => {
+    const [a, b] = [
+      { id: 'a', ...asking, ...TRIGGERS.pay },
+      { id: 'b', ...asking, ...TRIGGERS.over100 },
+    ];
+    const removed = diffPolicies(policyOf([a, b]), policyOf([a]));
+    expect(removed.changes.map(({ kind, name, change, loosens }) => [kind, name, change, loosens])).toEqual([
+      ['row', 'b', 'removed', true],
+      ['order', 'order of rows', 'changed', false],
+    ]);
+    expect(formatDiff(removed)).toContain(
+      'row b: removed (less is asked)\n  effect: approval\n  trigger: action.type == "pay" && action.params.amount > usd(100)',
+    );
+    expect(diffPolicies(policyOf([a]), policyOf([a, b])).changes[0]).toMatchObject({ name: 'b', change: 'added', loosens: false });
+  });
+});
+
+it('of two policies swaps what was and what is when they are swapped, and is empty for one with itself', () => {
+  const row = fc.record({
+    tier: fc.constantFrom('lightweight', 'strong'),
+    evidence: fc.subarray(['invoice', 'order']),
+    trigger: fc.constantFrom(TRIGGERS.pay, TRIGGERS.over100, TRIGGERS.noted),
+    end: fc.constantFrom('deny', 'expire'),
+  });
+  const compiled = fc
+    .array(row, { minLength: 1, maxLength: 3 })
+    .map((rows) =>
+      policyOf(rows.map(({ tier, evidence, trigger, end }, i) => ({ id: `r${String(i)}`, ...asking, tier, evidence, ...trigger, on_timeout: { end } }))),
+    );
+  fc.assert(
+    fc.property(compiled, compiled, (a, b) => {
+      const there = diffPolicies(a, b).changes.flatMap((c) => c.details.map((d) => `${c.name} ${d.what}: ${String(d.before)} to ${String(d.after)}`));
+      const back = diffPolicies(b, a).changes.flatMap((c) => c.details.map((d) => `${c.name} ${d.what}: ${String(d.after)} to ${String(d.before)}`));
+      expect(there.sort()).toEqual(back.sort());
+      expect(diffPolicies(a, a).changes).toEqual([]);
+    }),
+    { numRuns: 20 },
+  );
+});
