@@ -5,7 +5,7 @@
  */
 import type { Json } from '../domain/json';
 import { RecordError } from './errors';
-import { hex, sha256, utf8 } from './hash';
+import { hex, sha256, utf8, type RawHash } from './hash';
 
 export { parseStrict } from './parse';
 
@@ -44,4 +44,4 @@ export function canonical(value: Json): string {
 }
 
 /** SHA-256 of the canonical JSON, lower-case hex. */
-export const digest = (value: Json): string => hex(sha256(utf8(canonical(value))));
+export const digest = (value: Json, hash: RawHash = sha256): string => hex(hash(utf8(canonical(value))));

@@ -14,7 +14,7 @@ import { PERSONAL } from '../domain/events';
 import type { Instant, Json, JsonObject } from '../domain/json';
 import type { AdminEvent } from './admin';
 import { canonical, digest, parseStrict } from './canonical';
-import { base64url, concat, hex, sha256, utf8 } from './hash';
+import { base64url, concat, hex, sha256, utf8, type RawHash } from './hash';
 import type { KeyPair, RandomBytes } from './keys';
 import { plainSign, sign, type RawSign } from './signing';
 
@@ -65,14 +65,14 @@ export interface Head {
 
 export const NO_HEAD: Head = { seq: 0, hash: ZERO_HASH };
 
-export const fieldDigest = (name: string, { salt, value }: Disclosed): string => digest([salt, name, value]);
+export const fieldDigest = (name: string, { salt, value }: Disclosed, hash: RawHash = sha256): string => digest([salt, name, value], hash);
 
 /** The RFC 6962 leaf hash of what the entry says, from its own fields. */
-export function leafOf(entry: Omit<StoredEntry, 'leaf' | 'seal' | 'keyId'>): string {
+export function leafOf(entry: Omit<StoredEntry, 'leaf' | 'seal' | 'keyId'>, hash: RawHash = sha256): string {
   const digests: { [name: string]: string } = { ...entry.personal };
-  for (const [name, field] of Object.entries(entry.fields)) digests[name] = fieldDigest(name, field);
+  for (const [name, field] of Object.entries(entry.fields)) digests[name] = fieldDigest(name, field, hash);
   const { tenant, approvalId: approval, seq, prev, type, at, commandId: command } = entry;
-  return hex(sha256(concat(Uint8Array.of(0), utf8(canonical({ v: 1, tenant, approval, seq, prev, type, at, command, digests })))));
+  return hex(hash(concat(Uint8Array.of(0), utf8(canonical({ v: 1, tenant, approval, seq, prev, type, at, command, digests })))));
 }
 
 const isPersonal = (event: RecordEvent, name: string): boolean =>
@@ -102,6 +102,7 @@ export function makeEntry(
   record: KeyPair,
   random: RandomBytes,
   raw: RawSign = plainSign,
+  hash: RawHash = sha256,
 ): { readonly entry: StoredEntry; readonly personal: readonly PersonalField[] } {
   const { tenant, approvalId, at, event, commandId } = input;
   const seq = input.head.seq + 1;
@@ -111,14 +112,14 @@ export function makeEntry(
   for (const [name, value] of fieldsOf(event, input.context)) {
     const field = { salt: base64url(random(SALT_BYTES)), value };
     if (isPersonal(event, name)) {
-      digests[name] = fieldDigest(name, field);
+      digests[name] = fieldDigest(name, field, hash);
       personal.push({ approvalId, seq, name, ...field });
     } else {
       fields[name] = field;
     }
   }
   const body = { tenant, approvalId, seq, type: event.type, at, commandId, fields, personal: digests, prev: input.head.hash };
-  const leaf = leafOf(body);
+  const leaf = leafOf(body, hash);
   return { entry: { ...body, leaf, seal: sign(record, 'countersign/entry/v1', leaf, raw), keyId: record.keyId }, personal };
 }
 

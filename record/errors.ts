@@ -17,6 +17,7 @@ export type RecordErrorCode =
   | 'stale_head'
   | 'store_unreachable'
   | 'store_too_old'
+  | 'store_too_new'
   | 'bad_role'
   | 'unknown_policy'
   | 'unknown_agent';

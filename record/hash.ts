@@ -5,6 +5,9 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 
+/** How bytes are hashed by SHA-256; a process that has a faster one may bring it. */
+export type RawHash = (bytes: Uint8Array) => Uint8Array;
+
 export { sha256, bytesToHex as hex, concatBytes as concat, hexToBytes as unhex, utf8ToBytes as utf8 };
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';

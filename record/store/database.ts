@@ -1,9 +1,10 @@
 /**
  * The way into the store: PostgreSQL 15 or newer through Kysely.
- * Promises: what is read is plain JSON (see ./parsers), sessions keep UTC, and an idle connection that breaks does not end the process.
+ * Promises: what is read is plain JSON (see ./parsers), sessions keep UTC, and a connection that breaks, idle or in use, does not end the process.
+ * What a statement that nobody waited for to its end would still do is undone: its connection is closed, and never used for anything else.
  */
-import { Kysely, PostgresDialect, sql, type Transaction } from 'kysely';
-import { Pool } from 'pg';
+import { Kysely, PostgresDialect, sql, type PostgresPool, type Transaction } from 'kysely';
+import { DatabaseError, Pool, type PoolClient, type QueryResult } from 'pg';
 import { RecordError } from '../errors';
 import { parsers } from './parsers';
 import type { Instant } from '../../domain/json';
@@ -15,6 +16,8 @@ export type Trx = Transaction<Tables>;
 export interface DatabaseOptions {
   /** Connections at most. 10 unless told. */
   readonly max?: number;
+  /** After so long without an answer a query fails, in milliseconds; none unless told. A store that hangs must not hang who asks. */
+  readonly queryMs?: number;
   /** Seen in pg_stat_activity. */
   readonly name?: string;
   /** Told of connections that broke while idle; they are replaced. */
@@ -28,12 +31,41 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Db {
     max: options.max ?? 10,
     application_name: options.name ?? 'countersign',
     connectionTimeoutMillis: 10_000,
+    ...(options.queryMs === undefined ? {} : { query_timeout: options.queryMs }),
     types: parsers,
   });
-  // Without a listener an idle connection's error would end the process.
+  // Without a listener the error of a connection would end the process: of an idle one, and of one that waits between two statements of a transaction.
   pool.on('error', (error) => options.onError?.(error));
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+  pool.on('connect', (client) => client.on('error', () => undefined));
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: options.queryMs === undefined ? pool : impatient(pool) }) });
 }
+
+/**
+ * A statement that was given up as late still runs, and the rollback behind it is never sent: back in the pool, its connection would carry
+ * the open transaction into whatever comes next, which would commit it, or believe itself committed when it is not.
+ */
+function impatient(pool: Pool): PostgresPool {
+  return {
+    async connect() {
+      const client = await pool.connect();
+      let broken: Error | null = null;
+      const query = async (text: string, values: readonly unknown[]): Promise<QueryResult> => {
+        if (broken) throw broken;
+        try {
+          return await client.query(text, [...values]);
+        } catch (error) {
+          if (!isOfServer(error)) broken = error instanceof Error ? error : new Error(String(error));
+          throw error;
+        }
+      };
+      return { query: query as PoolClient['query'], release: () => client.release(broken ?? undefined) };
+    },
+    end: () => pool.end(),
+  };
+}
+
+/** What PostgreSQL itself refused has ended there: the connection is in order. */
+const isOfServer = (error: unknown): boolean => error instanceof DatabaseError;
 
 /** The database's own reading of the time. */
 export async function databaseTime(db: Db): Promise<Instant> {

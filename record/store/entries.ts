@@ -3,7 +3,7 @@
  * Promises: one statement per append; two writers from the same head cannot both succeed (the primary key refuses the second).
  */
 import { randomBytes } from 'node:crypto';
-import type { Kysely } from 'kysely';
+import { sql, type Insertable, type Kysely, type RawBuilder } from 'kysely';
 import type { Instant, Json, JsonObject } from '../../domain/json';
 import type { Recorded } from '../../domain/state';
 import type { ApprovalEvent } from '../../domain/events';
@@ -11,7 +11,7 @@ import { disclosedFields, eventOf, makeEntry, type Head, type PersonalField, typ
 import { RecordError } from '../errors';
 import type { KeyPair, RandomBytes } from '../keys';
 import { isUniqueViolation } from './errors';
-import { nativeSign } from './signatures';
+import { nativeHash, nativeSign } from './signatures';
 import type { Tables } from './tables';
 
 export interface AppendInput {
@@ -25,6 +25,8 @@ export interface AppendInput {
   /** Business context, copied into each entry; a member named `personal` lies apart and can be erased. */
   readonly context: JsonObject;
   readonly record: KeyPair;
+  /** What these entries owe: rows written in the same statement. */
+  readonly owing?: readonly Insertable<Tables['deliveries']>[];
   /** Salts; the system's randomness unless told. */
   readonly random?: RandomBytes;
 }
@@ -35,7 +37,7 @@ export interface AppendResult {
 }
 
 export async function append(db: Kysely<Tables>, input: AppendInput): Promise<AppendResult> {
-  const random = input.random ?? ((length) => new Uint8Array(randomBytes(length)));
+  const random = input.random ?? pooled();
   const entries: StoredEntry[] = [];
   const personal: PersonalField[] = [];
   let head = input.head;
@@ -45,16 +47,39 @@ export async function append(db: Kysely<Tables>, input: AppendInput): Promise<Ap
       input.record,
       random,
       nativeSign,
+      nativeHash,
     );
     head = { seq: made.entry.seq, hash: made.entry.leaf };
     entries.push(made.entry);
     personal.push(...made.personal);
   }
-  if (entries.length > 0) await insert(db, entries, personal);
+  if (entries.length > 0) await insert(db, entries, personal, input.owing ?? []);
   return { head, entries };
 }
 
-async function insert(db: Kysely<Tables>, entries: readonly StoredEntry[], personal: readonly PersonalField[]): Promise<void> {
+/** Randomness fetched for many salts at once, since each fetch costs more than a hash. No byte is given out twice. */
+function pooled(): RandomBytes {
+  let pool = new Uint8Array();
+  let used = 0;
+  return (length) => {
+    if (used + length > pool.length) [pool, used] = [new Uint8Array(randomBytes(Math.max(POOL_BYTES, length))), 0];
+    used += length;
+    return pool.slice(used - length, used);
+  };
+}
+
+/** As much as the salts of a usual entry. */
+const POOL_BYTES = 512;
+
+/** Where a part of a statement has nothing to write. */
+export const NOTHING: RawBuilder<{ none: number }> = sql`(select 0 as none)`;
+
+async function insert(
+  db: Kysely<Tables>,
+  entries: readonly StoredEntry[],
+  personal: readonly PersonalField[],
+  owing: readonly Insertable<Tables['deliveries']>[],
+): Promise<void> {
   const rows = entries.map((e) => ({
     tenant: e.tenant,
     approval_id: e.approvalId,
@@ -72,13 +97,12 @@ async function insert(db: Kysely<Tables>, entries: readonly StoredEntry[], perso
   const tenant = rows[0]?.tenant ?? '';
   const apart = personal.map((p) => ({ tenant, approval_id: p.approvalId, seq: p.seq, name: p.name, salt: p.salt, value: JSON.stringify(p.value) }));
   try {
-    if (apart.length === 0) await db.insertInto('entries').values(rows).execute();
-    else
-      await db
-        .with('apart', (cte) => cte.insertInto('entry_personal').values(apart))
-        .insertInto('entries')
-        .values(rows)
-        .execute();
+    await db
+      .with('apart', (cte) => (apart.length > 0 ? cte.insertInto('entry_personal').values(apart) : NOTHING))
+      .with('owing', (cte) => (owing.length > 0 ? cte.insertInto('deliveries').values(owing) : NOTHING))
+      .insertInto('entries')
+      .values(rows)
+      .execute();
   } catch (cause) {
     if (!isUniqueViolation(cause)) throw cause;
     const what = isUniqueViolation(cause, 'entries_once_per_command') ? 'this command already has its entry' : 'another writer was first';
@@ -127,6 +151,35 @@ export async function readTimeline(db: Kysely<Tables>, tenant: string, approvalI
   }
   return timeline;
 }
+
+/** An entry as {@link timelineValue} gives it. */
+interface TimelineValue {
+  readonly seq: number;
+  readonly type: string;
+  readonly at: string;
+  readonly command: string | null;
+  readonly fields: StoredEntry['fields'];
+  readonly personal: StoredEntry['personal'];
+  readonly leaf: string;
+  readonly apart: readonly { readonly name: string; readonly value: Json }[] | null;
+}
+
+/** The same as one value, for a statement that reads more than the timeline; for {@link timelineOf}. */
+export const timelineValue = (tenant: string, approvalId: string): RawBuilder<readonly TimelineValue[]> => sql`(
+  select coalesce(json_agg(json_build_object('seq', e.seq, 'type', e.type, 'at', e.at, 'command', e.command_id, 'fields', e.fields, 'personal', e.personal, 'leaf', e.leaf,
+    'apart', (select json_agg(json_build_object('name', p.name, 'value', p.value)) from entry_personal p
+      where p.tenant = e.tenant and p.approval_id = e.approval_id and p.seq = e.seq)) order by e.seq), '[]')
+  from entries e where e.tenant = ${tenant} and e.approval_id = ${approvalId})`;
+
+export const timelineOf = (value: readonly TimelineValue[]): TimelineEntry[] =>
+  value.map(({ seq, type, at, command, fields, personal, leaf, apart }) => ({
+    seq,
+    type,
+    at: new Date(at).toISOString(),
+    commandId: command,
+    fields: disclosedFields({ fields, personal }, apart ?? []),
+    leaf,
+  }));
 
 /** The approval's events in order, ready to fold. */
 export async function readEvents(db: Kysely<Tables>, tenant: string, approvalId: string): Promise<Recorded[]> {

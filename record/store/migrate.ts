@@ -2,7 +2,7 @@
  * Brings a database to the schema that ./tables names, as its owner, and gives the application role exactly its privileges.
  * Promises: several processes may do so at once (one does, the others wait); each migration is one transaction; running it again does nothing.
  */
-import { Kysely, Migrator, PostgresDialect } from 'kysely';
+import { Kysely, Migrator, PostgresDialect, sql } from 'kysely';
 import { Client, escapeIdentifier, escapeLiteral, Pool } from 'pg';
 import { RecordError } from '../errors';
 import { migrations } from './migrations';
@@ -51,12 +51,27 @@ async function refuseOldServers(client: Client): Promise<void> {
 async function runMigrations(adminUrl: string): Promise<readonly string[]> {
   const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: new Pool({ connectionString: adminUrl, max: 1 }) }) });
   try {
+    await refuseNewerStores(db);
     const { error, results } = await new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } }).migrateToLatest();
     if (error !== undefined) throw error instanceof Error ? error : new Error('The migration failed', { cause: error });
     return (results ?? []).map((result) => result.migrationName);
   } finally {
     await db.destroy();
   }
+}
+
+/** What a newer Countersign made of the store, this one cannot read, and never turns back. */
+async function refuseNewerStores(db: Kysely<unknown>): Promise<void> {
+  const { rows: tables } = await sql<{ there: boolean }>`select to_regclass('kysely_migration') is not null as there`.execute(db);
+  if (!tables[0]?.there) return;
+  const { rows } = await sql<{ name: string }>`select name from kysely_migration order by name`.execute(db);
+  const unknown = rows.map((row) => row.name).filter((name) => !(name in migrations));
+  if (unknown.length === 0) return;
+  throw new RecordError(
+    'store_too_new',
+    `The store was brought to ${unknown.at(-1) ?? ''} by a newer Countersign, and this one knows nothing above ${Object.keys(migrations).at(-1) ?? ''}; ` +
+      'start that version or a newer one, or restore a backup from before the upgrade',
+  );
 }
 
 /** Roles belong to the whole cluster, so another database's migration may be making them too. */

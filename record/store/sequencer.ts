@@ -14,7 +14,7 @@ import { checkSignature } from '../signing';
 import { EMPTY_RANGE, extend, isRange, rootOf, type Range } from '../tree';
 import type { Db, Trx } from './database';
 import { checkpointOf, entryOf } from './rows';
-import { nativeSign, nativeVerify } from './signatures';
+import { nativeHash, nativeSign, nativeVerify } from './signatures';
 
 /** Entries in one transaction at most; a longer backlog takes several. */
 const BATCH = 500;
@@ -175,7 +175,7 @@ async function choose(trx: Trx, keys: Keys, tenant: string, entries: readonly St
 
 function refusalOf(entry: StoredEntry, before: number, keys: Keys): string | null {
   if (entry.seq !== before + 1) return `entry ${String(before + 1)} has no place yet`;
-  if (leafOf(entry) !== entry.leaf) return 'its content is not what its leaf commits to';
+  if (leafOf(entry, nativeHash) !== entry.leaf) return 'its content is not what its leaf commits to';
   const verdict = checkSignature(keys.trusted.record, entry.keyId, 'countersign/entry/v1', entry.leaf, entry.seal, nativeVerify);
   if (verdict === 'valid') return null;
   return verdict === 'unknown_key' ? `its seal is of the key ${entry.keyId}, which is not trusted` : 'its seal is not that of the record key';

@@ -5,7 +5,9 @@
  * Must not import anything but types.
  */
 import type { ColumnType, Generated } from 'kysely';
+import type { Reached } from '../../domain/events';
 import type { Json, JsonObject, Instant } from '../../domain/json';
+import type { Channel } from '../../domain/plan';
 
 /** jsonb: written as text (JSON.stringify), read as parsed JSON. */
 type Jsonb<T> = ColumnType<T, string, string>;
@@ -148,6 +150,10 @@ export interface Tables {
     attempts: number;
     last_detail: string;
     next_at: Instant | null;
+    /** For messages: what it goes out on now. Null before the first attempt. */
+    channel: Channel | null;
+    /** How far what is done is known to have come: `sent` or `delivered`. */
+    reached: Reached | null;
     created_at: Time;
     updated_at: Time;
   };

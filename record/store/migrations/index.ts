@@ -4,5 +4,7 @@
 import type { Migration } from 'kysely';
 import { spine } from './0001_spine';
 import { appendOnly } from './0002_append_only';
+import { reached } from './0003_reached';
+import { recent } from './0004_recent';
 
-export const migrations: Record<string, Migration> = { '0001_spine': spine, '0002_append_only': appendOnly };
+export const migrations: Record<string, Migration> = { '0001_spine': spine, '0002_append_only': appendOnly, '0003_reached': reached, '0004_recent': recent };

@@ -1,0 +1,59 @@
+/**
+ * A connection that breaks fails what runs on it, and nothing else: the process lives on, and the next statement gets a new connection.
+ */
+import { sql } from 'kysely';
+import { openDatabase, type Db } from '../../record/store/database';
+import { useStore } from '../support/store';
+
+const store = useStore();
+
+it('a connection that breaks between two statements of a transaction fails the transaction, not the process', async () => {
+  const uncaught: unknown[] = [];
+  const hear = (error: unknown): void => void uncaught.push(error);
+  process.on('uncaughtExceptionMonitor', hear);
+  try {
+    const broken = store.db.transaction().execute(async (trx) => {
+      const { rows } = await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(trx);
+      const pid = rows[0]?.pid ?? 0;
+      await sql`select pg_terminate_backend(${pid})`.execute(store.adminDb);
+      const gone = async (): Promise<boolean> => (await sql`select 1 from pg_stat_activity where pid = ${pid}`.execute(store.adminDb)).rows.length === 0;
+      while (!(await gone()));
+      // What the server said last arrives while nothing runs on the connection.
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      await sql`select 1`.execute(trx);
+    });
+    await expect(broken).rejects.toThrow();
+    expect((await sql<{ one: number }>`select 1 as one`.execute(store.db)).rows).toEqual([{ one: 1 }]);
+    expect(uncaught).toEqual([]);
+  } finally {
+    process.off('uncaughtExceptionMonitor', hear);
+  }
+});
+
+describe('a statement that the store does not answer in time', () => {
+  const agents = async (): Promise<string[]> =>
+    (await store.db.selectFrom('agents').select('agent').where('tenant', '=', 'late').orderBy('agent').execute()).map(({ agent }) => agent);
+  const add = async (db: Db, agent: string): Promise<void> => {
+    await db.insertInto('agents').values({ tenant: 'late', agent, owner: null, callback_hosts: '[]', callback_secrets: '[]' }).execute();
+  };
+
+  it('takes with it all that its transaction did, whatever its connection would be used for next', async () => {
+    const db = openDatabase(store.appUrl, { name: 'impatient', max: 1, queryMs: 300 });
+    try {
+      await add(store.db, 'contended');
+      await store.db.transaction().execute(async (holder) => {
+        await holder.selectFrom('agents').select('agent').where('agent', '=', 'contended').forUpdate().execute();
+        const failing = db.transaction().execute(async (trx) => {
+          await add(trx, 'half');
+          await trx.selectFrom('agents').select('agent').where('agent', '=', 'contended').forUpdate().execute();
+        });
+        await expect(failing).rejects.toThrow('timeout');
+      });
+      await db.transaction().execute(async (trx) => add(trx, 'whole'));
+      await add(db, 'single');
+      expect(await agents()).toEqual(['contended', 'single', 'whole']);
+    } finally {
+      await db.destroy();
+    }
+  });
+});
