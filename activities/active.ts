@@ -6,27 +6,29 @@ import type { Kysely } from 'kysely';
 import type { Directory } from '../domain/directory';
 import { compilePolicy, formatFindings, parseDirectory, type CompiledPolicy } from '../policy';
 import type { Tables } from '../record/store/tables';
-import { activeDirectory, activePolicy } from '../record/store/policies';
+import { activeHashes, directoryByHash, policyByHash } from '../record/store/policies';
 import { SubmitError } from './errors';
 
 /** How many compiled versions are kept; older ones compile again when asked for. */
 const KEPT = 32;
 
 export interface Active {
-  policyOf(db: Kysely<Tables>, tenant: string): Promise<CompiledPolicy>;
-  directoryOf(db: Kysely<Tables>, tenant: string): Promise<Directory | null>;
+  /** `hash`, here and below: of the one that holds, where the caller has read it already. */
+  policyOf(db: Kysely<Tables>, tenant: string, hash?: string | null): Promise<CompiledPolicy>;
+  directoryOf(db: Kysely<Tables>, tenant: string, hash?: string | null): Promise<Directory | null>;
 }
 
 export function createActive(): Active {
   const policies = new Map<string, CompiledPolicy>();
   const directories = new Map<string, Directory>();
   return {
-    async policyOf(db, tenant) {
-      const stored = await activePolicy(db, tenant);
+    async policyOf(db, tenant, given) {
+      const hash = given === undefined ? (await activeHashes(db, tenant)).policy : given;
+      const compiled = hash === null ? undefined : policies.get(hash);
+      if (compiled) return compiled;
+      const stored = hash === null ? null : await policyByHash(db, tenant, hash);
       if (!stored)
         throw new SubmitError('no_policy', `Tenant ${tenant} has no active policy, so nothing can be routed; publish one with countersign policy publish`);
-      const known = policies.get(stored.hash);
-      if (known) return known;
       const { policy, findings } = compilePolicy(stored.files);
       if (!policy) {
         throw new SubmitError(
@@ -42,11 +44,13 @@ export function createActive(): Active {
       }
       return keep(policies, stored.hash, policy);
     },
-    async directoryOf(db, tenant) {
-      const stored = await activeDirectory(db, tenant);
-      if (!stored) return null;
-      const known = directories.get(stored.hash);
+    async directoryOf(db, tenant, given) {
+      const hash = given === undefined ? (await activeHashes(db, tenant)).directory : given;
+      if (hash === null) return null;
+      const known = directories.get(hash);
       if (known) return known;
+      const stored = await directoryByHash(db, tenant, hash);
+      if (!stored) return null;
       const { directory } = parseDirectory(stored.text, 'directory.yaml');
       return directory?.hash === stored.hash ? keep(directories, stored.hash, directory) : null;
     },

@@ -2,7 +2,7 @@
  * One approval in the store: load it, lock it, add entries to it, and keep its projection in step.
  * Everything here runs inside the caller's transaction. Must not import Temporal.
  */
-import type { Kysely, Transaction } from 'kysely';
+import { sql, type Insertable, type Kysely, type Transaction, type Updateable } from 'kysely';
 import { nextInstant, type Context } from '../domain/ladder';
 import type { Directory } from '../domain/directory';
 import type { ApprovalEvent, Owed } from '../domain/events';
@@ -15,8 +15,10 @@ import { apply, fold, openSignOff, owedId, type ApprovalState, type Recorded } f
 import { viewOf } from '../domain/view';
 import type { Head } from '../record/entry';
 import { databaseTime } from '../record/store/database';
-import { append, readEvents } from '../record/store/entries';
+import { eventOf } from '../record/entry';
+import { append, NOTHING, timelineOf, timelineValue, type TimelineEntry } from '../record/store/entries';
 import type { Tables } from '../record/store/tables';
+import { workingTimeAfter } from '../policy';
 import type { Deps } from './deps';
 import { CommitError } from './errors';
 
@@ -37,30 +39,58 @@ export interface Submitted {
 }
 
 export interface Loaded extends Submitted {
+  /** The record as it was loaded. */
+  readonly timeline: readonly TimelineEntry[];
   readonly state: ApprovalState;
   readonly head: Head;
   readonly lastAt: Instant | null;
   readonly result: ApprovalResult | null;
+  /** The database's time when it was read. */
+  readonly readAt: Instant;
+  /** Of the directory that held then. */
+  readonly directoryHash: string | null;
+  /** The answer that the command asked about got on this approval, if it got one. */
+  readonly answer: JsonObject | null;
 }
 
+/** Now, where nothing has been read yet. */
+export const domainNow = async (deps: Pick<Deps, 'clock'>, db: Kysely<Tables>, workflowTime: number | null): Promise<Instant> =>
+  deps.clock.now({ database: await databaseTime(db), workflowTime });
+
 /** Now, never before the last entry: a clock that jumped back cannot reorder the record. */
-export async function domainNow(deps: Pick<Deps, 'clock'>, db: Kysely<Tables>, workflowTime: number | null, lastAt: Instant | null): Promise<Instant> {
-  const now = deps.clock.now({ database: await databaseTime(db), workflowTime });
+export function nowOf({ clock }: Pick<Deps, 'clock'>, { readAt, lastAt }: Pick<Loaded, 'readAt' | 'lastAt'>, workflowTime: number | null): Instant {
+  const now = clock.now({ database: readAt, workflowTime });
   return lastAt !== null && ms(lastAt) > ms(now) ? lastAt : now;
 }
 
-/** What was submitted, or null. */
-export async function readSubmitted(db: Kysely<Tables>, tenant: string, approvalId: string): Promise<Submitted | null> {
+/** One statement for everything that a commit looks at: each round trip is time that a person waits. */
+async function read(db: Kysely<Tables>, tenant: string, approvalId: string, commandId: string | null, lock: boolean): Promise<Loaded | null> {
   const row = await db
-    .selectFrom('requests')
-    .leftJoin('agents', (join) => join.onRef('agents.tenant', '=', 'requests.tenant').onRef('agents.agent', '=', 'requests.agent'))
-    .select(['requests.agent', 'requests.body', 'requests.plan', 'requests.packet', 'requests.packet_digest', 'requests.action_digest', 'agents.owner'])
-    .where('requests.tenant', '=', tenant)
-    .where('requests.approval_id', '=', approvalId)
+    .selectFrom('approvals as a')
+    .innerJoin('requests as r', (join) => join.onRef('r.tenant', '=', 'a.tenant').onRef('r.approval_id', '=', 'a.approval_id'))
+    .select(['a.head', 'a.head_hash', 'a.result', 'r.agent', 'r.body', 'r.plan', 'r.packet', 'r.packet_digest', 'r.action_digest'])
+    .select((eb) => [
+      sql<Instant>`clock_timestamp()`.as('read_at'),
+      timelineValue(tenant, approvalId).as('timeline'),
+      eb.selectFrom('agents as g').select('g.owner').whereRef('g.tenant', '=', 'r.tenant').whereRef('g.agent', '=', 'r.agent').as('owner'),
+      eb.selectFrom('active').select('directory_hash').where('active.tenant', '=', tenant).as('directory_hash'),
+      eb
+        .selectFrom('answers as w')
+        .select('w.answer')
+        .where('w.tenant', '=', tenant)
+        .where('w.approval_id', '=', approvalId)
+        .where('w.command_id', '=', commandId)
+        .as('answer'),
+    ])
+    .where('a.tenant', '=', tenant)
+    .where('a.approval_id', '=', approvalId)
+    .$if(lock, (query) => query.forUpdate('a'))
     .executeTakeFirst();
   if (!row) return null;
   // Written by submit from validated values, and append-only since.
   const stored = row as unknown as { body: RequestInput; plan: Plan; packet: Packet };
+  const timeline = timelineOf(row.timeline);
+  const entries = timeline.map(({ seq, at, type, fields }): Recorded => ({ seq, at, event: eventOf(type, fields) as ApprovalEvent }));
   return {
     tenant,
     approvalId,
@@ -71,28 +101,45 @@ export async function readSubmitted(db: Kysely<Tables>, tenant: string, approval
     packet: stored.packet,
     packetDigest: row.packet_digest,
     actionDigest: row.action_digest,
-  };
-}
-
-/** Locks the approval's row and folds its entries. Throws {@link CommitError} `not_submitted`. */
-export async function lockApproval(trx: Trx, tenant: string, approvalId: string): Promise<Loaded> {
-  const row = await trx
-    .selectFrom('approvals')
-    .select(['head', 'head_hash', 'result'])
-    .where('tenant', '=', tenant)
-    .where('approval_id', '=', approvalId)
-    .forUpdate()
-    .executeTakeFirst();
-  const submitted = row && (await readSubmitted(trx, tenant, approvalId));
-  if (!submitted) throw new CommitError('not_submitted', `${approvalId} was never submitted; an approval starts from a submitted request`);
-  const entries = await readEvents(trx, tenant, approvalId);
-  return {
-    ...submitted,
+    timeline,
     state: fold(entries),
     head: { seq: row.head, hash: row.head_hash },
     lastAt: entries[entries.length - 1]?.at ?? null,
     result: row.result as unknown as ApprovalResult | null,
+    readAt: row.read_at,
+    directoryHash: row.directory_hash,
+    answer: row.answer,
   };
+}
+
+/** An approval as it stands, not locked; or null. */
+export const readApproval = (db: Kysely<Tables>, tenant: string, approvalId: string): Promise<Loaded | null> => read(db, tenant, approvalId, null, false);
+
+/**
+ * Locks the approval's row, reads it and folds its entries; with `commandId` it looks for that command's answer as well. Throws
+ * {@link CommitError} `not_submitted`.
+ */
+export async function lockApproval(trx: Trx, tenant: string, approvalId: string, commandId: string | null = null): Promise<Loaded> {
+  const first = await read(trx, tenant, approvalId, commandId, true);
+  // Who waited for the lock has the row as it is now, and all else as it was before: the head tells, since every change moves it.
+  const loaded = first && first.head.seq !== first.state.seq ? await read(trx, tenant, approvalId, commandId, true) : first;
+  if (!loaded) throw new CommitError('not_submitted', `${approvalId} was never submitted; an approval starts from a submitted request`);
+  return loaded;
+}
+
+/** Locks what was read a moment ago, and reads again only what has changed since. */
+export async function lockAgain(trx: Trx, before: Loaded): Promise<Loaded> {
+  const { tenant, approvalId } = before;
+  const row = await trx
+    .selectFrom('approvals')
+    .select(['head', 'head_hash', 'result'])
+    .select(sql<Instant>`clock_timestamp()`.as('read_at'))
+    .where('tenant', '=', tenant)
+    .where('approval_id', '=', approvalId)
+    .forUpdate()
+    .executeTakeFirst();
+  if (row?.head !== before.head.seq || row.head_hash !== before.head.hash) return await lockApproval(trx, tenant, approvalId);
+  return { ...before, result: row.result as unknown as ApprovalResult | null, readAt: row.read_at };
 }
 
 /**
@@ -108,7 +155,7 @@ export function requestersOf({ body, agentOwner }: Submitted, directory: Directo
 
 const spelling = (text: string): string => text.normalize('NFKC').trim().replace(/\s+/g, ' ').toLowerCase();
 
-/** What `decide` needs beside the state. Calendars come with a later policy language; until then time is elapsed time. */
+/** What `decide` needs beside the state. */
 export function contextOf(submitted: Submitted, directory: Directory, now: Instant): Context {
   const { body, plan } = submitted;
   const requesters = requestersOf(submitted, directory);
@@ -120,7 +167,8 @@ export function contextOf(submitted: Submitted, directory: Directory, now: Insta
     resume: body.resume.type === 'workflow' ? { type: 'workflow', workflowId: body.resume.workflow_id } : body.resume,
     hasCustomerAddress: body.customer?.email !== undefined,
     hasRequesterAddress: requesters.some((id) => directory.people[id] !== undefined),
-    dueAt: (from, withinMs) => new Date(ms(from) + withinMs).toISOString(),
+    // A plan holds the calendars that it names; without one, elapsed time is the earlier deadline.
+    dueAt: (from, withinMs, calendar) => workingTimeAfter((calendar !== null && plan.calendars?.[calendar]) || null, from, withinMs),
   };
 }
 
@@ -144,7 +192,10 @@ export interface Added {
   readonly recorded: readonly Recorded[];
 }
 
-/** Adds events to the record and keeps what is owed in `deliveries`. The caller updates the projection. */
+/**
+ * Adds events to the record and keeps what is owed in `deliveries`. The caller updates the projection. `run` is the engine's run that
+ * begins with them.
+ */
 export async function addEntries(
   deps: Deps,
   trx: Trx,
@@ -152,40 +203,34 @@ export async function addEntries(
   before: { readonly state: ApprovalState; readonly head: Head },
   at: Instant,
   events: readonly { readonly event: ApprovalEvent; readonly commandId: string | null }[],
+  run?: string,
 ): Promise<Added> {
   if (events.length === 0) return { ...before, recorded: [] };
   const { tenant, approvalId } = submitted;
+  const recorded = events.map(({ event }, i): Recorded => ({ seq: before.head.seq + 1 + i, at, event }));
+  const owed = recorded.flatMap(({ seq, event }) => ('owed' in event ? event.owed.map((o, n) => ({ id: owedId(seq, n), o })) : []));
   const { head } = await append(trx, {
     tenant,
     approvalId,
     head: before.head,
     at,
     items: events,
-    context: businessContext(submitted),
+    context: { ...businessContext(submitted), ...(run === undefined ? {} : { run }) },
+    owing: owed.map(({ id, o }) => ({
+      tenant,
+      approval_id: approvalId,
+      owed_id: id,
+      kind: o.kind,
+      target: targetOf(o),
+      status: 'owed',
+      attempts: 0,
+      last_detail: '',
+      next_at: null,
+      created_at: at,
+      updated_at: at,
+    })),
     record: deps.keys.record,
   });
-  const recorded = events.map(({ event }, i): Recorded => ({ seq: before.head.seq + 1 + i, at, event }));
-  const owed = recorded.flatMap(({ seq, event }) => ('owed' in event ? event.owed.map((o, n) => ({ id: owedId(seq, n), o })) : []));
-  if (owed.length > 0) {
-    await trx
-      .insertInto('deliveries')
-      .values(
-        owed.map(({ id, o }) => ({
-          tenant,
-          approval_id: approvalId,
-          owed_id: id,
-          kind: o.kind,
-          target: targetOf(o),
-          status: 'owed',
-          attempts: 0,
-          last_detail: '',
-          next_at: null,
-          created_at: at,
-          updated_at: at,
-        })),
-      )
-      .execute();
-  }
   return { state: recorded.reduce(apply, before.state), head, recorded };
 }
 
@@ -210,6 +255,39 @@ function targetOf(owed: Owed): string {
   }
 }
 
+/**
+ * What an append means for what the workflow has adopted. `all`: the workflow made it, and adopts what comes back. `along`: nothing
+ * in it that a workflow in step would have to learn. `none`: it was made beside the workflow, which has yet to hear of it.
+ */
+export type Adopts = 'all' | 'along' | 'none';
+
+/** What is written in the same statement as the projection. */
+export interface Also {
+  /** The answer to a command. */
+  readonly answer?: Insertable<Tables['answers']>;
+  /** How an attempt at one debt ended. */
+  readonly delivery?: { readonly owedId: string; readonly set: Updateable<Tables['deliveries']> };
+}
+
+const ASKING = ['ask', 'remind', 'page_backup'] as const;
+
+/** What lists show of it, and where its record stands. */
+export function projectionOf({ plan }: Submitted, { state, head }: Added, directory: Directory, now: Instant, result: ApprovalResult | null) {
+  const { attributes } = viewOf(state, plan, directory, now, result);
+  return {
+    head: head.seq,
+    head_hash: head.hash,
+    state: state.state,
+    lane: attributes.lanes[0] ?? plan.lane,
+    owner: attributes.owners[0] ?? null,
+    level: isOutcome(state.state) ? '' : (openSignOff(state) && attributes.level) || '',
+    due_at: attributes.due,
+    wake_at: nextInstant(state),
+    result: result ? JSON.stringify(result) : null,
+    updated_at: now,
+  };
+}
+
 /** Brings the projection in step with the state. */
 export async function project(
   trx: Trx,
@@ -218,38 +296,53 @@ export async function project(
   directory: Directory,
   now: Instant,
   result: ApprovalResult | null,
-  adopted: number | null,
+  adopts: Adopts,
+  also: Also = {},
 ): Promise<void> {
-  const { state, head } = added;
-  const view = viewOf(state, submitted.plan, directory, now, result);
-  const open = openSignOff(state);
+  const { state, head, recorded } = added;
+  const { tenant, approvalId } = submitted;
+  const { answer, delivery } = also;
   await trx
+    .with('answered', (cte) => (answer ? cte.insertInto('answers').values(answer) : NOTHING))
+    .with('attempted', (cte) =>
+      delivery
+        ? cte
+            .updateTable('deliveries')
+            .set(delivery.set)
+            .where('tenant', '=', tenant)
+            .where('approval_id', '=', approvalId)
+            .where('owed_id', '=', delivery.owedId)
+        : NOTHING,
+    )
+    // As in the fold: a question nobody needs to answer any more is not asked again.
+    .with('superseded', (cte) =>
+      isOutcome(state.state)
+        ? cte
+            .updateTable('deliveries')
+            .set({ status: 'superseded', next_at: null, updated_at: now })
+            .where('tenant', '=', tenant)
+            .where('approval_id', '=', approvalId)
+            .where('owed_id', '!=', delivery?.owedId ?? '')
+            .where('kind', 'in', ASKING)
+            .where('status', 'in', ['owed', 'failed_for_now'])
+        : NOTHING,
+    )
     .updateTable('approvals')
     .set((eb) => ({
-      head: head.seq,
-      head_hash: head.hash,
-      state: state.state,
-      lane: view.attributes.lanes[0] ?? submitted.plan.lane,
-      owner: view.attributes.owners[0] ?? null,
-      level: isOutcome(state.state) ? '' : (open && view.attributes.level) || '',
-      due_at: view.attributes.due,
-      wake_at: nextInstant(state),
-      result: result ? JSON.stringify(result) : null,
-      updated_at: now,
-      ...(adopted === null ? {} : { adopted: eb.fn<number>('greatest', ['adopted', eb.val(adopted)]) }),
+      ...projectionOf(submitted, added, directory, now, result),
+      ...(adopts === 'all' ? { adopted: head.seq } : {}),
+      ...(adopts === 'along'
+        ? {
+            adopted: eb
+              .case()
+              .when('adopted', '=', head.seq - recorded.length)
+              .then(head.seq)
+              .else(eb.ref('adopted'))
+              .end(),
+          }
+        : {}),
     }))
-    .where('tenant', '=', submitted.tenant)
-    .where('approval_id', '=', submitted.approvalId)
+    .where('tenant', '=', tenant)
+    .where('approval_id', '=', approvalId)
     .execute();
-  if (isOutcome(state.state)) {
-    // As in the fold: a question nobody needs to answer any more is not asked again.
-    await trx
-      .updateTable('deliveries')
-      .set({ status: 'superseded', next_at: null, updated_at: now })
-      .where('tenant', '=', submitted.tenant)
-      .where('approval_id', '=', submitted.approvalId)
-      .where('kind', 'in', ['ask', 'remind', 'page_backup'])
-      .where('status', 'in', ['owed', 'failed_for_now'])
-      .execute();
-  }
 }

@@ -6,36 +6,45 @@
  * doing and the recording (receivers get the same message id then). Must not import client.
  */
 import { randomBytes } from 'node:crypto';
+import type { Transaction } from 'kysely';
 import type { Directory } from '../domain/directory';
-import type { ApprovalEvent, AttemptStatus, Owed } from '../domain/events';
+import { channelsLeft, fallsTo } from '../domain/channels';
+import type { ApprovalEvent, Asked, AttemptStatus, Owed, Reached } from '../domain/events';
 import { after, instant, type Instant } from '../domain/json';
+import type { Channel } from '../domain/plan';
 import { personOf } from '../domain/directory';
 import { hasEnded, openSignOff, type ApprovalState, type OwedState } from '../domain/state';
 import { databaseTime } from '../record/store/database';
-import { readEvents } from '../record/store/entries';
-import { fold } from '../domain/state';
+import type { Tables } from '../record/store/tables';
 import type { ApprovalResult } from '../domain/outcome';
 import type { AttemptInput, AttemptResult } from '../workflows/protocol';
-import { addEntries, domainNow, lockApproval, project, readSubmitted, requestersOf, type Submitted } from './approvals';
+import { addEntries, lockAgain, nowOf, project, readApproval, requestersOf, type Loaded } from './approvals';
 import { callbackBody, nextDelay, webhookId, type Callback } from './callback';
 import type { Active } from './active';
 import type { Deps } from './deps';
 import { CommitError } from './errors';
 import type { Email } from './notify/email';
+import type { Told } from './notify/notice';
+import type { Pace } from './pace';
+import type { Webhook } from './notify/webhook';
 
-/** Tells an agent's workflow how it ended; `gone` when no such workflow is open. */
-export type SignalOutcome = (workflowId: string, result: ApprovalResult) => Promise<'done' | 'gone'>;
+/** Knocks at an agent's workflow; `gone` when no such workflow is open. */
+export type SignalOutcome = (workflowId: string, approvalId: string) => Promise<'done' | 'gone'>;
 
 export interface AttemptDeps extends Deps {
   readonly active: Active;
   readonly email: Email;
+  readonly webhook: Webhook;
   readonly callback: Callback;
+  readonly pace: Pace;
   readonly signalOutcome: SignalOutcome;
 }
 
 /** What one attempt came to, before it is recorded. */
 interface Tried {
-  readonly status: AttemptStatus;
+  /** `not_tried`: nothing went out, so there is no attempt to record. */
+  readonly status: AttemptStatus | 'not_tried';
+  readonly reached?: Reached;
   readonly detail: string;
   readonly to: string;
   readonly httpStatus?: number | null;
@@ -45,26 +54,35 @@ interface Tried {
 /** Milliseconds before the attempts after the first at a message or a ticket; after the last it is a dead letter. */
 const MESSAGE_GAPS = [5_000, 30_000, 120_000, 300_000, 900_000, 1_800_000, 3_600_000, 7_200_000, 14_400_000, 28_800_000] as const;
 
+/** Of a delivery that is still to be carried out. */
+const UNSETTLED = ['owed', 'failed_for_now'] as const;
+
 const random01 = (): number => randomBytes(4).readUInt32BE() / 2 ** 32;
 
-/** How long until the next attempt after `made` attempts; null when there is none. */
+/** Up to half as long again, so that those who were turned away together do not come back together. */
+const spread = (forMs: number): number => Math.round(forMs * (1 + random01() / 2));
+
+/** How long until the next attempt after `made` attempts on this channel; null when there is none. */
 function gapAfter(kind: Owed['kind'], made: number, retryAfterMs: number | null): number | null {
   if (kind === 'callback') return nextDelay(made + 1, random01(), retryAfterMs);
   const gap = MESSAGE_GAPS[made - 1];
-  return gap === undefined ? null : Math.round(gap * (0.9 + 0.2 * random01()));
+  return gap === undefined ? null : Math.max(Math.round(gap * (0.9 + 0.2 * random01())), retryAfterMs ?? 0);
 }
 
 export function createAttempt(deps: AttemptDeps): (input: AttemptInput) => Promise<AttemptResult> {
   return async ({ tenant, approvalId, owedId, workflowTime }) => {
-    const submitted = await readSubmitted(deps.db, tenant, approvalId);
+    const submitted = await readApproval(deps.db, tenant, approvalId);
     if (!submitted) throw new CommitError('not_submitted', `${approvalId} was never submitted`);
-    const state = fold(await readEvents(deps.db, tenant, approvalId));
+    const { state } = submitted;
     const debt = state.owed.find((o) => o.id === owedId);
     if (!debt) throw new CommitError('not_submitted', `${approvalId} owes nothing under ${owedId}`);
     if (debt.status === 'done' || debt.status === 'failed_for_good')
       return { status: debt.status, seq: state.seq, retryInMs: 0, detail: 'It was settled before' };
-    if (isMoot(debt.owed, state)) return { status: 'done', seq: state.seq, retryInMs: 0, detail: 'Nobody needs to be asked this any more' };
-    const directory = await deps.active.directoryOf(deps.db, tenant);
+    if (isMoot(debt.owed, state)) {
+      await supersede(deps, submitted, owedId, nowOf(deps, submitted, workflowTime));
+      return { status: 'done', seq: state.seq, retryInMs: 0, detail: 'Nobody needs to be asked this any more' };
+    }
+    const directory = await deps.active.directoryOf(deps.db, tenant, submitted.directoryHash);
     if (!directory) throw new CommitError('no_directory', `Tenant ${tenant} has no valid directory`);
     const startedAt = performance.now();
     const tried = await carryOut(deps, submitted, state, debt, directory);
@@ -80,27 +98,59 @@ function isMoot(owed: Owed, state: ApprovalState): boolean {
   return owed.kind === 'page_backup' ? state.hold === null : state.hold !== null || openSignOff(state)?.dueAt !== owed.dueAt;
 }
 
-async function carryOut(deps: AttemptDeps, submitted: Submitted, state: ApprovalState, { id, owed }: OwedState, directory: Directory): Promise<Tried> {
-  const { tenant, approvalId, packet, body } = submitted;
+/** Else the sweep would take it for a delivery that was lost, and take it up again and again. */
+async function supersede({ db }: AttemptDeps, { tenant, approvalId }: Loaded, owedId: string, now: Instant): Promise<void> {
+  await db
+    .updateTable('deliveries')
+    .set({ status: 'superseded', next_at: null, updated_at: now })
+    .where('tenant', '=', tenant)
+    .where('approval_id', '=', approvalId)
+    .where('owed_id', '=', owedId)
+    .where('status', 'in', UNSETTLED)
+    .execute();
+}
+
+async function carryOut(
+  deps: AttemptDeps,
+  submitted: Loaded,
+  state: ApprovalState,
+  { id, owed, since, channel: using }: OwedState,
+  directory: Directory,
+): Promise<Tried> {
+  const { tenant, approvalId, packet, body, plan } = submitted;
   const about = { approvalId, owedId: id, tenant };
   const mail = { ...about, packet };
   const person = (personId: string): { name: string; email: string } | null => personOf(directory, personId) ?? null;
   const gone = (who: string): Tried => ({ status: 'failed_for_good', detail: `${who} has no address in the directory any more`, to: who });
+  const [channel] = channelsLeft({ owed, channel: using });
+  const notice = ({ person: personId, role }: Asked, name: string): Omit<Told, 'kind'> & { readonly owedId: string } => ({
+    ...about,
+    plan,
+    actionType: body.action.type,
+    person: { id: personId, name, role },
+    since,
+  });
   switch (owed.kind) {
     case 'ask':
     case 'remind':
     case 'page_backup': {
       const to = person(owed.to.person);
-      const level = owed.kind === 'page_backup' ? owed.to.role : owed.level;
-      return to
-        ? { to: owed.to.person, ...(await deps.email.send({ ...mail, to, kind: owed.kind, level, dueAt: owed.dueAt, next: owed.next })) }
-        : gone(owed.to.person);
+      if (!to) return gone(owed.to.person);
+      const { kind, dueAt, next } = owed;
+      const asking = { kind, level: owed.kind === 'page_backup' ? owed.to.role : owed.level, dueAt, next };
+      const sent = channel === 'webhook' ? deps.webhook.send({ ...notice(owed.to, to.name), ...asking }) : deps.email.send({ ...mail, to, ...asking });
+      return { to: owed.to.person, ...(await sent) };
     }
     case 'tell_asked': {
       const to = person(owed.to.person);
-      return to
-        ? { to: owed.to.person, ...(await deps.email.send({ ...mail, to, kind: owed.kind, what: owed.what || (state.ended?.why ?? '') })) }
-        : gone(owed.to.person);
+      if (!to) return gone(owed.to.person);
+      const { kind } = owed;
+      const sent =
+        channel === 'webhook'
+          ? // Without the words of how it ended: they may hold a reason that somebody wrote.
+            deps.webhook.send({ ...notice(owed.to, to.name), kind, outcome: owed.what === '' ? state.state : null })
+          : deps.email.send({ ...mail, to, kind, what: owed.what || (state.ended?.why ?? '') });
+      return { to: owed.to.person, ...(await sent) };
     }
     case 'tell_requester': {
       const id = requestersOf(submitted, directory).find((p) => person(p) !== null);
@@ -137,16 +187,15 @@ async function carryOut(deps: AttemptDeps, submitted: Submitted, state: Approval
     case 'callback':
       return await callBack(deps, submitted, state, id, owed.url);
     case 'signal_workflow': {
-      const result = await resultInStore(deps, submitted);
-      const told = await deps.signalOutcome(owed.workflowId, result);
+      const told = await deps.signalOutcome(owed.workflowId, approvalId);
       return told === 'done'
-        ? { status: 'done', detail: 'The agent workflow was signalled', to: owed.workflowId }
+        ? { status: 'done', reached: 'delivered', detail: 'The agent workflow was signalled', to: owed.workflowId }
         : { status: 'failed_for_good', detail: 'The agent workflow is no longer open', to: owed.workflowId };
     }
   }
 }
 
-async function callBack(deps: AttemptDeps, submitted: Submitted, _state: ApprovalState, id: string, url: string): Promise<Tried> {
+async function callBack(deps: AttemptDeps, submitted: Loaded, _state: ApprovalState, id: string, url: string): Promise<Tried> {
   const { tenant, approvalId, agent } = submitted;
   const row = await deps.db
     .selectFrom('agents')
@@ -154,29 +203,33 @@ async function callBack(deps: AttemptDeps, submitted: Submitted, _state: Approva
     .where('tenant', '=', tenant)
     .where('agent', '=', agent)
     .executeTakeFirst();
-  const result = await resultInStore(deps, submitted);
+  const result = resultOf(submitted);
   // The wall clock on purpose: receivers compare it with theirs.
   const timestamp: Instant = instant(Date.now());
-  const sent = await deps.callback.send({
+  const message = {
     url,
     secrets: row?.callback_secrets ?? [],
     id: webhookId(approvalId, id),
     timestamp,
     body: callbackBody(result),
     registeredHosts: row?.callback_hosts ?? [],
-  });
+  };
+  const sent = await deps.pace.watch(
+    url,
+    () => deps.callback.send(message),
+    ({ status }) => status === 'done',
+  );
   return { ...sent, to: new URL(url).host };
 }
 
-async function resultInStore(deps: Deps, { tenant, approvalId }: Submitted): Promise<ApprovalResult> {
-  const row = await deps.db.selectFrom('approvals').select('result').where('tenant', '=', tenant).where('approval_id', '=', approvalId).executeTakeFirst();
-  if (!row?.result) throw new CommitError('not_submitted', `${approvalId} has not ended, so nobody is told how`);
-  return row.result as unknown as ApprovalResult;
+function resultOf({ approvalId, result }: Loaded): ApprovalResult {
+  if (!result) throw new CommitError('not_submitted', `${approvalId} has not ended, so nobody is told how`);
+  return result;
 }
 
 async function record(
   deps: AttemptDeps,
-  submitted: Submitted,
+  submitted: Loaded,
   debt: OwedState,
   tried: Tried,
   latencyMs: number,
@@ -185,16 +238,18 @@ async function record(
 ): Promise<AttemptResult> {
   const { tenant, approvalId } = submitted;
   return await deps.db.transaction().execute(async (trx) => {
-    const loaded = await lockApproval(trx, tenant, approvalId);
-    const now = await domainNow(deps, trx, workflowTime, loaded.lastAt);
+    const loaded = await lockAgain(trx, submitted);
+    const now = nowOf(deps, loaded, workflowTime);
     const before = loaded.state.owed.find((o) => o.id === debt.id);
     // Two attempts can overlap when one was given up as late: what one has settled, the other does not open again.
     if (before?.status === 'done' || (before?.status === 'failed_for_good' && tried.status !== 'done'))
       return { status: before.status, seq: loaded.state.seq, retryInMs: 0, detail: 'It was settled meanwhile' };
-    const attempt = (before?.attempts ?? 0) + 1;
-    const gap = tried.status === 'failed_for_now' ? gapAfter(debt.owed.kind, attempt, tried.retryAfterMs ?? null) : null;
-    const status: AttemptStatus = tried.status === 'failed_for_now' && gap === null ? 'failed_for_good' : tried.status;
-    const retryAt = status === 'failed_for_now' && gap !== null ? after(now, gap) : null;
+    const verdict = judge(debt, before ?? debt, tried, now);
+    if ('postponedMs' in verdict) return await postpone(trx, loaded, debt.id, tried.detail, now, verdict.postponedMs);
+    const attempt = (before ?? debt).attempts + 1;
+    const { status, retryInMs, next } = verdict;
+    const retryAt = retryInMs === null ? null : after(now, retryInMs);
+    const channel = channelOf(debt);
     const event: ApprovalEvent = {
       type: 'attempted',
       owedId: debt.id,
@@ -206,17 +261,75 @@ async function record(
       latencyMs,
       detail: tried.detail,
       retryAt,
+      ...(channel === null ? {} : { channel }),
+      ...(status === 'done' && tried.reached !== undefined ? { reached: tried.reached } : {}),
+      ...(next === null ? {} : { fallsTo: next }),
     };
     const added = await addEntries(deps, trx, loaded, loaded, now, [{ event, commandId: null }]);
-    await project(trx, loaded, added, directory, now, loaded.result, null);
-    await trx
-      .updateTable('deliveries')
-      .set({ status, attempts: attempt, last_detail: tried.detail, next_at: retryAt, updated_at: now })
-      .where('tenant', '=', tenant)
-      .where('approval_id', '=', approvalId)
-      .where('owed_id', '=', debt.id)
-      .execute();
-    deps.log.info({ tenant, approvalId, owedId: debt.id, kind: debt.owed.kind, attempt, status, latencyMs }, 'attempted');
-    return { status, seq: added.head.seq, retryInMs: gap ?? 0, detail: tried.detail };
+    const delivery = {
+      owedId: debt.id,
+      set: {
+        status,
+        attempts: attempt,
+        last_detail: tried.detail,
+        next_at: retryAt,
+        updated_at: now,
+        channel: next ?? channel,
+        reached: event.reached ?? null,
+        ...(next !== null && 'to' in debt.owed ? { target: `${debt.owed.to.person} by ${next}` } : {}),
+      },
+    };
+    await project(trx, loaded, added, directory, now, loaded.result, 'along', { delivery });
+    deps.log.info({ tenant, approvalId, owedId: debt.id, kind: debt.owed.kind, attempt, status, latencyMs, ...(channel ? { channel } : {}) }, 'attempted');
+    return { status, seq: added.head.seq, retryInMs: retryInMs ?? 0, detail: tried.detail };
   });
+}
+
+/** What the attempt went out on; null for what is no message to somebody. */
+const channelOf = ({ owed, channel }: OwedState): Channel | null =>
+  channel ?? (owed.kind === 'tell_requester' || owed.kind === 'tell_customer' ? 'email' : null);
+
+/** How an attempt counts. Not at all, where nothing was sent: then only how long to wait. */
+type Verdict = Counted | { readonly postponedMs: number };
+
+interface Counted {
+  readonly status: AttemptStatus;
+  /** Null: there is no next attempt. */
+  readonly retryInMs: number | null;
+  /** The channel that the next attempt goes out on instead. */
+  readonly next: Channel | null;
+}
+
+/** What an attempt means for the next one. `debt` is as it was when the attempt began, `now` as it is when it came back. */
+function judge(began: OwedState, debt: OwedState, tried: Tried, now: Instant): Verdict {
+  if (tried.status === 'done') return { status: 'done', retryInMs: null, next: null };
+  // One that came back after its channel had been given up says nothing about the next one.
+  if (began.channel !== debt.channel) return { status: 'failed_for_now', retryInMs: gapAfter(debt.owed.kind, 1, null), next: null };
+  const waits = tried.retryAfterMs ?? null;
+  const gap = tried.status === 'failed_for_good' ? null : tried.status === 'not_tried' ? spread(waits ?? 0) : gapAfter(debt.owed.kind, debt.tried + 1, waits);
+  const next = fallsTo(debt, tried.status === 'failed_for_good' ? 'failed_for_good' : 'failed_for_now', now, gap);
+  if (next !== null) return { status: 'failed_for_now', retryInMs: 0, next };
+  if (tried.status === 'not_tried') return { postponedMs: gap ?? 0 };
+  return { status: gap === null ? 'failed_for_good' : 'failed_for_now', retryInMs: gap, next: null };
+}
+
+/** Nothing was sent, so the record has nothing to say, and no attempt is used up; the projection shows why it waits. */
+async function postpone(
+  trx: Transaction<Tables>,
+  { tenant, approvalId, state }: Loaded,
+  owedId: string,
+  detail: string,
+  now: Instant,
+  retryInMs: number,
+): Promise<AttemptResult> {
+  await trx
+    .updateTable('deliveries')
+    .set({ status: 'failed_for_now', last_detail: detail, next_at: after(now, retryInMs), updated_at: now })
+    .where('tenant', '=', tenant)
+    .where('approval_id', '=', approvalId)
+    .where('owed_id', '=', owedId)
+    // Superseded, where the approval ended while it was tried.
+    .where('status', 'in', UNSETTLED)
+    .execute();
+  return { status: 'failed_for_now', seq: state.seq, retryInMs, detail };
 }

@@ -4,9 +4,10 @@
  * Must not import the store, the workflow or client.
  */
 import { Webhook } from 'standardwebhooks';
-import type { AttemptStatus } from '../domain/events';
+import type { AttemptStatus, Reached } from '../domain/events';
 import { ms, type Instant } from '../domain/json';
 import type { ApprovalResult } from '../domain/outcome';
+import { createBerths, type Berths, type Heard } from './berths';
 import { EgressError, type Egress } from './egress';
 
 export interface CallbackMessage {
@@ -24,13 +25,29 @@ export interface CallbackMessage {
 }
 
 export interface CallbackResult {
-  readonly status: AttemptStatus;
+  /** `not_tried`: too many calls wait for this host already; nothing was sent, so it is no attempt. */
+  readonly status: AttemptStatus | 'not_tried';
+  readonly reached?: Reached;
   readonly httpStatus: number | null;
   readonly latencyMs: number;
   /** One sentence without any part of the response or the address. */
   readonly detail: string;
-  /** The receiver asked for this much time; null when it did not. */
+  /** The receiver asked for this much time, or it was not tried and is better left alone so long; null when neither. */
   readonly retryAfterMs: number | null;
+}
+
+/** Who is called, and what the call is, in the sentences of the record. */
+interface Words {
+  readonly receiver: string;
+  readonly what: string;
+}
+
+export interface CallbackOptions {
+  readonly egress: Egress;
+  readonly timeoutMs?: number;
+  readonly words?: Words;
+  /** Shared by all that calls out of one process. */
+  readonly berths?: Berths;
 }
 
 export interface Callback {
@@ -102,29 +119,64 @@ function webhook(secret: string): Webhook {
   }
 }
 
-export function createCallback({ egress, timeoutMs = TIMEOUT_MS }: { readonly egress: Egress; readonly timeoutMs?: number }): Callback {
+const AGENT: Words = { receiver: 'The agent', what: 'callback' };
+
+export function createCallback({ egress, timeoutMs = TIMEOUT_MS, words = AGENT, berths = createBerths() }: CallbackOptions): Callback {
+  const failed = (detail: string, { status, latencyMs }: { readonly status: number | null; readonly latencyMs: number }): CallbackResult => ({
+    status: 'failed_for_now',
+    httpStatus: status,
+    latencyMs,
+    detail,
+    retryAfterMs: null,
+  });
+
+  async function post(message: CallbackMessage): Promise<{ readonly result: CallbackResult; readonly heard: Heard }> {
+    const { url, body, registeredHosts, timestamp } = message;
+    try {
+      const headers = { ...sign(message), 'content-type': 'application/json', 'user-agent': 'Countersign' };
+      const { status, latencyMs, retryAfter } = await egress.post(url, { headers, body, timeoutMs, ...(registeredHosts ? { registeredHosts } : {}) });
+      const wait = THROTTLES.has(status) ? retryAfterMs(retryAfter, timestamp) : null;
+      return { heard: 'answered', result: { ...meaning(status, words), httpStatus: status, latencyMs, retryAfterMs: wait } };
+    } catch (error) {
+      if (error instanceof SecretError) return { heard: 'other', result: failed(error.message, { status: null, latencyMs: 0 }) };
+      if (!(error instanceof EgressError)) throw error;
+      // The way out speaks of callbacks, whoever uses it.
+      const result = failed(error.message.replaceAll('callback', words.what), error);
+      return { heard: error.status !== null ? 'answered' : error.code === 'timeout' ? 'silent' : 'other', result };
+    }
+  }
+
   return {
     async send(message) {
+      const berth = await berths.enter(hostOf(message.url));
+      if ('busyForMs' in berth)
+        return {
+          status: 'not_tried',
+          httpStatus: null,
+          latencyMs: 0,
+          detail: `Too many calls wait for an answer of this host; this ${words.what} was not sent yet.`,
+          retryAfterMs: berth.busyForMs,
+        };
+      let heard: Heard = 'other';
       try {
-        const headers = { ...sign(message), 'content-type': 'application/json', 'user-agent': 'Countersign' };
-        const { url, body, registeredHosts } = message;
-        const { status, latencyMs, retryAfter } = await egress.post(url, { headers, body, timeoutMs, ...(registeredHosts ? { registeredHosts } : {}) });
-        return { ...meaning(status), httpStatus: status, latencyMs, retryAfterMs: THROTTLES.has(status) ? retryAfterMs(retryAfter, message.timestamp) : null };
-      } catch (error) {
-        if (error instanceof EgressError)
-          return { status: 'failed_for_now', httpStatus: error.status, latencyMs: error.latencyMs, detail: error.message, retryAfterMs: null };
-        if (error instanceof SecretError) return { status: 'failed_for_now', httpStatus: null, latencyMs: 0, detail: error.message, retryAfterMs: null };
-        throw error;
+        const posted = await post(message);
+        heard = posted.heard;
+        return posted.result;
+      } finally {
+        berth.leave(heard);
       }
     },
   };
 }
 
-function meaning(status: number): { readonly status: AttemptStatus; readonly detail: string } {
-  if (status >= 200 && status < 300) return { status: 'done', detail: `The agent accepted the callback (${status}).` };
-  if (status === 410) return { status: 'failed_for_good', detail: 'The agent no longer wants callbacks here (410).' };
-  if (THROTTLES.has(status)) return { status: 'failed_for_now', detail: `The agent is busy or down (${status}); it is asked again later.` };
-  return { status: 'failed_for_now', detail: `The agent refused the callback (${status}); only 2xx accepts it.` };
+/** Host and port; what is no URL is refused on the way out, and has a place of its own until then. */
+const hostOf = (url: string): string => (URL.canParse(url) ? new URL(url).host : '');
+
+function meaning(status: number, { receiver, what }: Words): Pick<CallbackResult, 'status' | 'reached' | 'detail'> {
+  if (status >= 200 && status < 300) return { status: 'done', reached: 'delivered', detail: `${receiver} accepted the ${what} (${status}).` };
+  if (status === 410) return { status: 'failed_for_good', detail: `${receiver} no longer wants ${what}s here (410).` };
+  if (THROTTLES.has(status)) return { status: 'failed_for_now', detail: `${receiver} is busy or down (${status}); it is asked again later.` };
+  return { status: 'failed_for_now', detail: `${receiver} refused the ${what} (${status}); only 2xx accepts it.` };
 }
 
 /** Seconds, or a date measured from the attempt; nonsense counts as not said. */

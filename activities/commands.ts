@@ -33,7 +33,7 @@ export async function issueCommand(deps: Deps, input: IssueInput): Promise<Comma
   const issuedAt = input.now ?? deps.clock.now({ database: await databaseTime(deps.db), workflowTime: null });
   const expiresAt = after(issuedAt, (input.ttlMs ?? COMMAND_TTL_MS) * deps.clock.scale);
   const body: CommandBody = { v: 1, tenant, approvalId, commandId, person, move, packetDigest, signedInAt, issuedAt, expiresAt };
-  await deps.db
+  const inserted = await deps.db
     .insertInto('commands')
     .values({
       tenant,
@@ -46,7 +46,9 @@ export async function issueCommand(deps: Deps, input: IssueInput): Promise<Comma
       created_at: issuedAt,
     })
     .onConflict((conflict) => conflict.columns(['tenant', 'command_id']).doNothing())
-    .execute();
+    .returning('command_id')
+    .executeTakeFirst();
+  if (inserted) return body;
   const stored = await deps.db.selectFrom('commands').select('body').where('tenant', '=', tenant).where('command_id', '=', commandId).executeTakeFirstOrThrow();
   return stored.body as unknown as CommandBody;
 }

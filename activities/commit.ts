@@ -11,19 +11,21 @@ import { decide } from '../domain/decide';
 import { isPastDeadline } from '../domain/ladder';
 import type { Directory } from '../domain/directory';
 import type { ApprovalEvent } from '../domain/events';
-import type { Command, CommandBody, Refusal } from '../domain/moves';
+import { STRAYS_MAX, type Command, type CommandBody, type Refusal } from '../domain/moves';
 import { viewOf } from '../domain/view';
 import type { Tables } from '../record/store/tables';
 import type { CommandAnswer, CommitInput, CommitResult } from '../workflows/protocol';
-import { addEntries, contextOf, domainNow, lockApproval, project, type Loaded } from './approvals';
+import { addEntries, contextOf, lockApproval, nowOf, project, type Adopts, type Loaded } from './approvals';
 import { admitCommand } from './commands';
 import type { Deps } from './deps';
 import { CommitError } from './errors';
+import type { Pace } from './pace';
 import { resultOf, type Mint } from './result';
 
 export interface CommitDeps extends Deps {
   readonly mint: Mint;
-  readonly directoryOf: (trx: Transaction<Tables>, tenant: string) => Promise<Directory | null>;
+  readonly directoryOf: (trx: Transaction<Tables>, tenant: string, hash: string | null) => Promise<Directory | null>;
+  readonly pace: Pace;
 }
 
 export type Commit = (input: CommitInput) => Promise<CommitResult>;
@@ -31,15 +33,26 @@ export type Commit = (input: CommitInput) => Promise<CommitResult>;
 export function createCommit(deps: CommitDeps): Commit {
   return async (input) =>
     await deps.db.transaction().execute(async (trx): Promise<CommitResult> => {
-      const loaded = await lockApproval(trx, input.tenant, input.approvalId);
-      const directory = await deps.directoryOf(trx, input.tenant);
-      if (!directory) throw new CommitError('no_directory', `Tenant ${input.tenant} has no valid directory, so nobody's role can be checked; publish one`);
-      const now = await domainNow(deps, trx, input.workflowTime, loaded.lastAt);
       const commandId = input.command.type === 'command' ? input.command.commandId : null;
+      const loaded = await lockApproval(trx, input.tenant, input.approvalId, commandId);
+      const directory = await deps.directoryOf(trx, input.tenant, loaded.directoryHash);
+      if (!directory) throw new CommitError('no_directory', `Tenant ${input.tenant} has no valid directory, so nobody's role can be checked; publish one`);
+      const now = nowOf(deps, loaded, input.workflowTime);
       // Of this approval: an id that was tried on another one has its answer there, which says nothing here.
-      const earlier = commandId === null ? null : await answerOn(trx, input.tenant, input.approvalId, commandId);
-      if (earlier) return { view: viewOf(loaded.state, loaded.plan, directory, now, loaded.result), answer: earlier };
-      const standing = await catchUp(deps, trx, loaded, directory, now);
+      const earlier = loaded.answer as unknown as CommandAnswer | null;
+      const rewound = isRewound(loaded, input);
+      const noticed = await notice(deps, trx, loaded, input, rewound, now);
+      const told = { ...(rewound ? { rewound } : {}), ...scaleFor(deps, input) };
+      if (earlier) {
+        if (noticed !== loaded) await project(trx, loaded, { ...noticed, recorded: [] }, directory, now, loaded.result, adoptsOf(input));
+        return {
+          view: viewOf(noticed.state, loaded.plan, directory, now, loaded.result, deps.pace.isQuick),
+          answer: earlier,
+          head: startOf(noticed.head.hash),
+          ...told,
+        };
+      }
+      const standing = await catchUp(deps, trx, noticed, directory, now);
       const { events, refusal, body } = await judge(deps, trx, standing, directory, input, now);
       const added = await addEntries(
         deps,
@@ -48,16 +61,19 @@ export function createCommit(deps: CommitDeps): Commit {
         standing,
         now,
         events.map((event, i) => ({ event, commandId: i === 0 ? commandId : null })),
+        input.command.type === 'open' ? input.run?.id : undefined,
       );
       const result = loaded.result ?? (await resultOf(deps.mint, loaded, added.state));
-      await project(trx, loaded, added, directory, now, result, input.seq);
-      const view = viewOf(added.state, loaded.plan, directory, now, result);
-      if (commandId === null) return { view, answer: null };
-      const answer: CommandAnswer = { commandId, accepted: refusal === null, state: added.state.state, seq: added.head.seq, refusal };
-      await trx
-        .insertInto('answers')
-        .values({ tenant: input.tenant, command_id: commandId, approval_id: input.approvalId, answer: JSON.stringify(answer), at: now })
-        .execute();
+      const answer: CommandAnswer | null =
+        commandId === null ? null : { commandId, accepted: refusal === null, state: added.state.state, seq: added.head.seq, refusal };
+      // One stray message too many: it is refused, and nothing is kept of it.
+      const kept = answer !== null && !(refusal && events.length === 0);
+      const { tenant, approvalId } = input;
+      const row = { tenant, command_id: commandId ?? '', approval_id: approvalId, answer: JSON.stringify(answer), at: now };
+      await project(trx, loaded, added, directory, now, result, adoptsOf(input), kept ? { answer: row } : {});
+      const view = viewOf(added.state, loaded.plan, directory, now, result, deps.pace.isQuick);
+      const adopted = { view, head: startOf(added.head.hash), ...told };
+      if (!kept) return { ...adopted, answer };
       deps.log.info(
         {
           tenant: input.tenant,
@@ -70,8 +86,55 @@ export function createCommit(deps: CommitDeps): Commit {
         },
         'move answered',
       );
-      return { view, answer };
+      return { ...adopted, answer };
     });
+}
+
+/** How much of an entry's digest a workflow remembers: enough to tell two records apart. */
+const startOf = (hash: string): string => hash.slice(0, 12);
+
+/** Only a workflow adopts. Those of older versions do not say which run they are. */
+const adoptsOf = ({ run, seq, command }: CommitInput): Adopts => (run !== undefined || seq > 0 || command.type === 'open' ? 'all' : 'none');
+
+const scaleFor = ({ clock }: Deps, { timeScale }: CommitInput): { readonly timeScale?: number } =>
+  timeScale === undefined || timeScale === clock.scale ? {} : { timeScale: clock.scale };
+
+/** Whether the record does not hold what the workflow has adopted: it was restored from an older backup. */
+function isRewound({ head, timeline }: Loaded, { seq, head: known }: CommitInput): true | undefined {
+  if (seq > head.seq) return true;
+  return seq > 0 && known !== undefined && !(timeline[seq - 1]?.leaf ?? '').startsWith(known) ? true : undefined;
+}
+
+/** What the engine went through that the record has not heard of is an entry, once for each run. The record stands as it is. */
+async function notice(
+  deps: Deps,
+  trx: Transaction<Tables>,
+  loaded: Loaded,
+  { seq, run, command }: CommitInput,
+  rewound: true | undefined,
+  now: string,
+): Promise<Loaded> {
+  if (run === undefined || loaded.state.strays > STRAYS_MAX) return loaded;
+  const { state } = loaded.state;
+  const began = loaded.timeline.some((entry) => entry.fields['context.run'] === run.id);
+  const tell = async (event: ApprovalEvent): Promise<Loaded> => {
+    const { head, state } = await addEntries(deps, trx, loaded, loaded, now, [{ event, commandId: null }], run.id);
+    return { ...loaded, head, state };
+  };
+  if (rewound) {
+    const where = seq > loaded.head.seq ? `ends at ${String(loaded.head.seq)}` : 'holds another one there';
+    const why = `Its workflow had adopted entry ${String(seq)} and the record ${where}, as after a restore of an older backup: what the record says holds`;
+    deps.log.error({ tenant: loaded.tenant, approvalId: loaded.approvalId, adopted: seq, head: loaded.head.seq }, 'the engine knows more than the record');
+    // A commit that is tried again has said so already.
+    return loaded.timeline.some((entry) => entry.fields['why'] === why && entry.fields['context.run'] === run.id)
+      ? loaded
+      : await tell({ type: 'engine', what: 'record_behind', why });
+  }
+  if (began) return loaded;
+  if (run.reset)
+    return await tell({ type: 'engine', what: 'adopted', why: `Its workflow was reset; the new run goes on from ${state}, where the record stands` });
+  if (command.type !== 'open' || seq > 0 || run.fromRecord || state === 'routing') return loaded;
+  return await tell({ type: 'engine', what: 'adopted', why: `A run of its workflow began, and the record stood at ${state} already: it goes on from there` });
 }
 
 /** A deadline that has passed counts first: nobody decides after their time because a clock was late, as after an outage. */
@@ -99,17 +162,32 @@ interface Judgment {
 async function judge(deps: Deps, trx: Transaction<Tables>, loaded: Loaded, directory: Directory, input: CommitInput, now: string): Promise<Judgment> {
   const context = contextOf(loaded, directory, now);
   const { command } = input;
+  if (command.type === 'unsigned') return stray(loaded, { code: 'unsigned_message', message: command.message }, '', null);
   if (command.type !== 'command') {
-    const decision = decide(loaded.state, command, context);
+    const decision = decide(loaded.state, command.type === 'withdraw' ? { ...command, by: claimedBy(loaded, command.by) } : command, context);
     // Only people's moves can be refused; a clock that comes early and a second withdrawal simply do nothing.
     return { events: 'events' in decision ? decision.events : [], refusal: null, body: null };
   }
   const admitted = await admitCommand(deps, trx, input.tenant, input.approvalId, command.commandId);
-  if ('refusal' in admitted) return refused(admitted.refusal, command.commandId, admitted.body);
+  if ('refusal' in admitted) return stray(loaded, admitted.refusal, command.commandId, admitted.body);
   const move: Command = { type: 'move', id: command.commandId, ...admitted };
   const decision = decide(loaded.state, move, context);
   if ('refusal' in decision) return refused(decision.refusal, command.commandId, admitted.body);
   return { events: decision.events, refusal: null, body: admitted.body };
+}
+
+/**
+ * A withdrawal is unsigned: anyone who may write to the engine can send one under any name. That it came in the name of the agent, or
+ * of the engine itself, needs no proof; anybody else's name is only what was claimed.
+ */
+const claimedBy = ({ agent }: Loaded, by: string): string =>
+  [agent, 'the agent', 'engine'].includes(by) ? by : `a message to the engine, which gave the name "${by.slice(0, 100)}"`;
+
+/** A message that nobody with authority sent: refused, and on the record as long as there are not too many. */
+function stray({ state }: Loaded, refusal: Refusal, commandId: string, body: CommandBody | null): Judgment {
+  if (state.strays > STRAYS_MAX) return { events: [], refusal, body };
+  const last = state.strays === STRAYS_MAX ? '. There were many of this kind: more are refused as well, and not recorded one by one' : '';
+  return refused({ ...refusal, message: refusal.message + last }, commandId, body);
 }
 
 /** A refusal is on the record too: who tried what, and why it did not count. */
@@ -125,21 +203,16 @@ function refused(refusal: Refusal, commandId: string, body: CommandBody | null):
   return { events: [event], refusal, body };
 }
 
-/** The answer that a command got on one approval, if it got one. */
-async function answerOn(db: CommitDeps['db'], tenant: string, approvalId: string, commandId: string): Promise<CommandAnswer | null> {
-  const row = await db
-    .selectFrom('answers')
-    .select('answer')
-    .where('tenant', '=', tenant)
-    .where('approval_id', '=', approvalId)
-    .where('command_id', '=', commandId)
-    .executeTakeFirst();
-  return row ? (row.answer as unknown as CommandAnswer) : null;
-}
-
 /** The answer that a stored command got on the approval it was made for, if it got one. */
 export async function readAnswer(db: CommitDeps['db'], tenant: string, commandId: string): Promise<{ approvalId: string; answer: CommandAnswer } | null> {
-  const command = await db.selectFrom('commands').select('approval_id').where('tenant', '=', tenant).where('command_id', '=', commandId).executeTakeFirst();
-  const answer = command && (await answerOn(db, tenant, command.approval_id, commandId));
-  return answer ? { approvalId: command.approval_id, answer } : null;
+  const row = await db
+    .selectFrom('commands as c')
+    .innerJoin('answers as w', (join) =>
+      join.onRef('w.tenant', '=', 'c.tenant').onRef('w.approval_id', '=', 'c.approval_id').onRef('w.command_id', '=', 'c.command_id'),
+    )
+    .select(['c.approval_id', 'w.answer'])
+    .where('c.tenant', '=', tenant)
+    .where('c.command_id', '=', commandId)
+    .executeTakeFirst();
+  return row ? { approvalId: row.approval_id, answer: row.answer as unknown as CommandAnswer } : null;
 }

@@ -5,6 +5,7 @@
 import { createActive, type Active } from './active';
 import { createCommit, type Commit } from './commit';
 import type { Deps } from './deps';
+import { createPace, type Pace } from './pace';
 import { createSubmit, type Submit } from './submit';
 import { createTokens, type Tokens } from './tokens';
 
@@ -12,6 +13,8 @@ export interface Core {
   readonly deps: Deps;
   readonly active: Active;
   readonly tokens: Tokens;
+  /** Which agents answer soon: the worker's attempts teach it, its commits ask it. */
+  readonly pace: Pace;
   readonly submit: Submit;
   readonly commit: Commit;
 }
@@ -19,6 +22,7 @@ export interface Core {
 export function createCore(deps: Deps): Core {
   const active = createActive();
   const tokens = createTokens({ keys: deps.keys, issuer: deps.publicUrl });
-  const shared = { ...deps, mint: tokens.mint, policyOf: active.policyOf, directoryOf: active.directoryOf };
-  return { deps, active, tokens, submit: createSubmit(shared), commit: createCommit(shared) };
+  const pace = createPace();
+  const shared = { ...deps, pace, mint: tokens.mint, policyOf: active.policyOf, directoryOf: active.directoryOf };
+  return { deps, active, tokens, pace, submit: createSubmit(shared), commit: createCommit(shared) };
 }

@@ -1,18 +1,22 @@
 /**
  * What is asked of the engine from outside a workflow: start an approval, look whether one runs, knock, tell an agent's
- * workflow how it ended. Temporal carries ids and outcomes, nothing that allows. Must not import client.
+ * workflow that something ended. Temporal carries ids, nothing that allows. Must not import client.
  */
-import { WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { WorkflowClient, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { SearchAttributeType, WorkflowIdReusePolicy, defineSearchAttributeKey } from '@temporalio/common';
-import type { ApprovalResult } from '../domain/outcome';
+import type { OwedKind } from '../domain/events';
 import {
   APPROVAL_WORKFLOW,
   COMMAND_SIGNAL,
+  DELIVERY_WORKFLOW,
   NUDGE_SIGNAL,
   OUTCOME_SIGNAL,
   approvalWorkflowId,
+  deliveryWorkflowId,
   type ApprovalInput,
   type CommandMessage,
+  type DeliveryInput,
+  type Knock,
 } from '../workflows/protocol';
 
 export interface StartApproval {
@@ -21,7 +25,7 @@ export interface StartApproval {
   readonly lane: string;
   /** What is asked, in one sentence that makes sense alone. */
   readonly headline: string;
-  /** After an end that was none (terminated, failed): start again under the same id, from the record. */
+  /** By the sweep, which has said why on the record: under the same id, whatever became of the run before. */
   readonly again?: boolean;
 }
 
@@ -37,7 +41,13 @@ export async function startApproval(
   options: { readonly taskQueue: string; readonly timeScale: number },
   start: StartApproval,
 ): Promise<'started' | 'running'> {
-  const input: ApprovalInput = { tenant: start.tenant, approvalId: start.approvalId, timeScale: options.timeScale };
+  const input: ApprovalInput = {
+    tenant: start.tenant,
+    approvalId: start.approvalId,
+    timeScale: options.timeScale,
+    inTurn: true,
+    ...(start.again ? { fromRecord: true } : {}),
+  };
   try {
     await client.workflow.start(APPROVAL_WORKFLOW, {
       workflowId: approvalWorkflowId(start.tenant, start.approvalId),
@@ -60,14 +70,32 @@ export async function startApproval(
   }
 }
 
-/** Whether the approval's workflow is open, closed (with or without a result), or unknown to the engine. */
-export async function statusOf(client: Client, tenant: string, approvalId: string): Promise<'open' | 'closed' | 'unknown'> {
+/** What a delivery workflow carries out: the later attempts at one debt. */
+export interface StartDelivery {
+  readonly tenant: string;
+  readonly approvalId: string;
+  readonly owedId: string;
+  readonly kind: OwedKind;
+  readonly summary: string;
+}
+
+/** Takes up a delivery whose workflow was lost; one that runs already counts as started. */
+export async function startDelivery(
+  client: Client,
+  options: { readonly taskQueue: string; readonly timeScale: number },
+  { tenant, approvalId, owedId, kind, summary }: StartDelivery,
+): Promise<void> {
+  const input: DeliveryInput = { tenant, approvalId, owedId, kind, summary, timeScale: options.timeScale, firstInMs: 0 };
   try {
-    const { status } = await client.workflow.getHandle(approvalWorkflowId(tenant, approvalId)).describe();
-    return status.name === 'RUNNING' || status.name === 'PAUSED' ? 'open' : 'closed';
+    await client.workflow.start(DELIVERY_WORKFLOW, {
+      workflowId: deliveryWorkflowId(tenant, approvalId, owedId),
+      taskQueue: options.taskQueue,
+      args: [input],
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      staticSummary: summary.slice(0, SUMMARY_MAX),
+    });
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return 'unknown';
-    throw error;
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   }
 }
 
@@ -87,10 +115,11 @@ export async function signalCommand(client: Client, tenant: string, approvalId: 
   }
 }
 
-/** Tells an agent's workflow how its request ended. */
-export async function signalOutcome(client: Client, workflowId: string, result: ApprovalResult): Promise<'done' | 'gone'> {
+/** Knocks at an agent's workflow: something it asked for has ended. In clear, because an agent's worker has none of our keys. */
+export async function signalOutcome({ connection, options: { namespace } }: Client, workflowId: string, approvalId: string): Promise<'done' | 'gone'> {
+  const plain = new WorkflowClient({ connection, namespace });
   try {
-    await client.workflow.getHandle(workflowId).signal<[ApprovalResult]>(OUTCOME_SIGNAL, result);
+    await plain.getHandle(workflowId).signal<[Knock]>(OUTCOME_SIGNAL, { approvalId });
     return 'done';
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return 'gone';

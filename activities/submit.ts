@@ -6,10 +6,10 @@
  * per tenant and agent; what the policy allows or blocks has ended when the answer is given. Must not import Temporal.
  */
 import { randomBytes } from 'node:crypto';
-import { sql, type Transaction } from 'kysely';
+import { sql, type Selectable, type Transaction } from 'kysely';
 import type { Directory } from '../domain/directory';
 import type { ApprovalEvent } from '../domain/events';
-import type { Json, JsonObject } from '../domain/json';
+import type { Instant, Json, JsonObject } from '../domain/json';
 import { INITIAL } from '../domain/state';
 import type { ApprovalResult, State } from '../domain/outcome';
 import { buildPacket } from '../domain/packet';
@@ -19,17 +19,19 @@ import { resolve, type CompiledPolicy } from '../policy';
 import { canonical, digest } from '../record/canonical';
 import { NO_HEAD } from '../record/entry';
 import type { Tables } from '../record/store/tables';
-import { addEntries, domainNow, project, type Submitted } from './approvals';
+import { addEntries, projectionOf, type Submitted } from './approvals';
 import type { Deps } from './deps';
 import { SubmitError, type Issue, type SubmitCode } from './errors';
 import { checkUrl } from './egress/url';
+import { readRefusal } from './exception';
+import { readRecent } from './recent';
 import { resultOf, type Mint } from './result';
 
 export interface SubmitDeps extends Deps {
   readonly mint: Mint;
   /** The active policy, compiled; throws {@link SubmitError} when there is none or it does not compile. */
-  readonly policyOf: (trx: Transaction<Tables>, tenant: string) => Promise<CompiledPolicy>;
-  readonly directoryOf: (trx: Transaction<Tables>, tenant: string) => Promise<Directory | null>;
+  readonly policyOf: (trx: Transaction<Tables>, tenant: string, hash: string | null) => Promise<CompiledPolicy>;
+  readonly directoryOf: (trx: Transaction<Tables>, tenant: string, hash: string | null) => Promise<Directory | null>;
 }
 
 export interface SubmitAnswer {
@@ -56,7 +58,8 @@ export function createSubmit(deps: SubmitDeps): Submit {
     return await deps.db.transaction().execute(async (trx) => {
       // Two submissions under one key wait for each other, so that the second finds the first.
       await sql`select pg_advisory_xact_lock(hashtextextended(${`${identity.tenant}\n${identity.agent}\n${idempotencyKey}`}, 0))`.execute(trx);
-      return (await replay(trx, identity, idempotencyKey, bodyDigest)) ?? (await create(deps, trx, identity, idempotencyKey, body, bodyDigest));
+      const found = await look(trx, identity, idempotencyKey);
+      return found.earlier ? replay(found.earlier, bodyDigest) : await create(deps, trx, identity, idempotencyKey, body, bodyDigest, found);
     });
   };
 }
@@ -76,16 +79,37 @@ function validate(raw: unknown): RequestInput {
   return parsed.data;
 }
 
-async function replay(trx: Transaction<Tables>, identity: AgentIdentity, key: string, bodyDigest: string): Promise<SubmitAnswer | null> {
-  const earlier = await trx
-    .selectFrom('requests')
-    .innerJoin('approvals', (join) => join.onRef('approvals.tenant', '=', 'requests.tenant').onRef('approvals.approval_id', '=', 'requests.approval_id'))
-    .select(['requests.approval_id', 'body_digest', 'plan', 'packet_digest', 'action_digest', 'summary', 'state', 'result', 'needs_workflow'])
-    .where('requests.tenant', '=', identity.tenant)
-    .where('requests.agent', '=', identity.agent)
-    .where('idempotency_key', '=', key)
-    .executeTakeFirst();
-  if (!earlier) return null;
+/** What the store knows before anything is decided, in one statement. */
+interface Found {
+  readonly at: Instant;
+  /** What was submitted under the key before. */
+  readonly earlier: Earlier | null;
+  readonly policyHash: string | null;
+  readonly directoryHash: string | null;
+  readonly callbackHosts: readonly string[];
+}
+
+type Earlier = Pick<Selectable<Tables['requests']>, 'approval_id' | 'body_digest' | 'plan' | 'packet_digest' | 'action_digest'> &
+  Pick<Selectable<Tables['approvals']>, 'summary' | 'state' | 'result' | 'needs_workflow'>;
+
+async function look(trx: Transaction<Tables>, { tenant, agent }: AgentIdentity, key: string): Promise<Found> {
+  const earlier = trx
+    .selectFrom('requests as r')
+    .innerJoin('approvals as a', (join) => join.onRef('a.tenant', '=', 'r.tenant').onRef('a.approval_id', '=', 'r.approval_id'))
+    .select(['r.approval_id', 'r.body_digest', 'r.plan', 'r.packet_digest', 'r.action_digest', 'a.summary', 'a.state', 'a.result', 'a.needs_workflow'])
+    .where('r.tenant', '=', tenant)
+    .where('r.agent', '=', agent)
+    .where('r.idempotency_key', '=', key);
+  const { rows } = await sql<{ at: Instant; earlier: Earlier | null; policy: string | null; directory: string | null; hosts: readonly string[] | null }>`
+    select clock_timestamp() as at, (select to_jsonb(e) from (${earlier}) e) as earlier, h.policy_hash as policy, h.directory_hash as directory,
+      (select callback_hosts from agents where tenant = ${tenant} and agent = ${agent}) as hosts
+    from (values (1)) one left join active h on h.tenant = ${tenant}`.execute(trx);
+  const [row] = rows;
+  if (!row) throw new SubmitError('no_policy', `Nothing could be read of tenant ${tenant}`);
+  return { at: row.at, earlier: row.earlier, policyHash: row.policy, directoryHash: row.directory, callbackHosts: row.hosts ?? [] };
+}
+
+function replay(earlier: Earlier, bodyDigest: string): SubmitAnswer {
   if (earlier.body_digest !== bodyDigest) {
     throw new SubmitError('key_reused', `The idempotency key was used for another request (${earlier.approval_id}); two different requests need two keys`);
   }
@@ -118,68 +142,32 @@ async function create(
   key: string,
   body: RequestInput,
   bodyDigest: string,
+  found: Found,
 ): Promise<SubmitAnswer> {
   const { tenant, agent } = identity;
-  await checkCallback(deps, trx, identity, body);
-  const policy = await deps.policyOf(trx, tenant);
-  const directory = await deps.directoryOf(trx, tenant);
+  checkCallback(deps, body, found.callbackHosts);
+  const policy = await deps.policyOf(trx, tenant, found.policyHash);
+  const directory = await deps.directoryOf(trx, tenant, found.directoryHash);
   if (!directory) throw new SubmitError('no_directory', `Tenant ${tenant} has no valid directory, so nobody can be asked; publish one`);
+  const now = deps.clock.now({ database: found.at, workflowTime: null });
+  const excepted = await readRefusal(trx, identity, body);
   const routed = resolve(policy, {
     action: body.action,
     facts: body.facts,
+    ...(excepted ? { exception: excepted.refused } : {}),
+    recent: await readRecent(trx, policy, { tenant, agent, body, now }),
     evidence: body.evidence.map((e) => e.name),
     requester: { agent, run: body.run, onBehalfOf: body.on_behalf_of ?? null },
     tenant,
   });
   if (!routed.ok) throw routingError(routed.issues);
   const { plan } = routed;
-  const packet = buildPacket(body, plan, agent);
+  const packet = buildPacket(body, plan, agent, excepted?.packet);
   const approvalId = `ap_${randomBytes(12).toString('hex')}`;
   const packetDigest = digest(packet as unknown as Json);
   const actionDigest = digest(body.action);
-  const now = await domainNow(deps, trx, null, null);
   const submitted: Submitted = { tenant, approvalId, agent, agentOwner: identity.owner, body, plan, packet, packetDigest, actionDigest };
   const ended = plan.effect === 'allow' || plan.effect === 'block';
-  await trx
-    .insertInto('requests')
-    .values({
-      tenant,
-      approval_id: approvalId,
-      agent,
-      idempotency_key: key,
-      body_digest: bodyDigest,
-      body: JSON.stringify(body),
-      plan: JSON.stringify(plan),
-      packet: JSON.stringify(packet),
-      packet_digest: packetDigest,
-      action_digest: actionDigest,
-      created_at: now,
-    })
-    .execute();
-  await trx
-    .insertInto('approvals')
-    .values({
-      tenant,
-      approval_id: approvalId,
-      head: 0,
-      head_hash: NO_HEAD.hash,
-      adopted: 0,
-      state: 'routing',
-      lane: plan.lane,
-      owner: null,
-      level: '',
-      due_at: null,
-      wake_at: null,
-      result: null,
-      summary: packet.headline,
-      agent,
-      tier: plan.tier,
-      created_at: now,
-      updated_at: now,
-      needs_workflow: !ended,
-      workflow_started_at: null,
-    })
-    .execute();
   const events = [requestedEvent(submitted, bodyDigest), routedEvent(submitted), ...(ended ? [endedAtOnce(plan)] : [])];
   const added = await addEntries(
     deps,
@@ -190,7 +178,36 @@ async function create(
     events.map((event) => ({ event, commandId: null })),
   );
   const result = await resultOf(deps.mint, submitted, added.state);
-  await project(trx, submitted, added, directory, now, result, null);
+  await trx
+    .with('requested', (cte) =>
+      cte.insertInto('requests').values({
+        tenant,
+        approval_id: approvalId,
+        agent,
+        idempotency_key: key,
+        body_digest: bodyDigest,
+        body: JSON.stringify(body),
+        plan: JSON.stringify(plan),
+        packet: JSON.stringify(packet),
+        packet_digest: packetDigest,
+        action_digest: actionDigest,
+        created_at: now,
+      }),
+    )
+    .insertInto('approvals')
+    .values({
+      ...projectionOf(submitted, added, directory, now, result),
+      tenant,
+      approval_id: approvalId,
+      adopted: 0,
+      summary: packet.headline,
+      agent,
+      tier: plan.tier,
+      created_at: now,
+      needs_workflow: !ended,
+      workflow_started_at: null,
+    })
+    .execute();
   deps.log.info(
     { tenant, approvalId, agent, action: body.action.type, effect: plan.effect, rows: plan.rows.map((r) => r.id), policy: plan.policy.hash },
     'request submitted',
@@ -210,15 +227,9 @@ async function create(
 }
 
 /** A callback goes to a registered host and nowhere else; said at submit, and checked again at every attempt. */
-async function checkCallback(deps: SubmitDeps, trx: Transaction<Tables>, identity: AgentIdentity, body: RequestInput): Promise<void> {
+function checkCallback(deps: SubmitDeps, body: RequestInput, registeredHosts: readonly string[]): void {
   if (body.resume.type !== 'callback') return;
-  const row = await trx
-    .selectFrom('agents')
-    .select('callback_hosts')
-    .where('tenant', '=', identity.tenant)
-    .where('agent', '=', identity.agent)
-    .executeTakeFirst();
-  const problem = checkUrl(body.resume.url, { registeredHosts: row?.callback_hosts ?? [], allowLoopback: deps.allowLoopback });
+  const problem = checkUrl(body.resume.url, { registeredHosts, allowLoopback: deps.allowLoopback });
   if (problem) throw new SubmitError('callback_not_allowed', problem.message, [{ code: problem.code, path: 'resume.url', message: problem.message }]);
 }
 
@@ -236,6 +247,7 @@ const requestedEvent = ({ agent, body, actionDigest }: Submitted, requestDigest:
   actionDigest,
   requestDigest,
   evidence: body.evidence.map((e) => e.name),
+  ...(body.exception ? { exceptionOf: body.exception.of, justification: body.exception.justification } : {}),
 });
 
 const routedEvent = ({ plan, packetDigest }: Submitted): ApprovalEvent => ({

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { createTransport } from 'nodemailer';
-import type { AttemptStatus } from '../../domain/events';
+import type { AttemptStatus, Reached } from '../../domain/events';
 import { oneLine } from '../../domain/text';
 import type { Message } from './message';
 import { render } from './render';
@@ -23,6 +23,8 @@ export type Addressed = Message & { readonly to: { readonly name: string; readon
 
 interface EmailResult {
   readonly status: AttemptStatus;
+  /** A mail server's yes is no proof that the mail arrived. */
+  readonly reached?: Extract<Reached, 'sent'>;
   /** One sentence without addresses or the server's own words, which may repeat them. */
   readonly detail: string;
   readonly latencyMs: number;
@@ -35,6 +37,11 @@ export interface Email {
 
 /** One plain address: no list, no comment, no line end that would start another header. */
 const ADDRESS = /^[^\s@<>(),:;"\\[\]\p{Cc}]{1,64}@[^\s@<>(),:;"\\[\]\p{Cc}]{1,255}$/u;
+
+/** Connections kept open to the mail server at most; beyond them each message has its own. */
+const KEPT_MAX = 10;
+/** How long an unused connection is kept: shorter than any mail server's own patience. */
+const IDLE_MS = 30_000;
 
 const id = (host: string, ...parts: readonly string[]): string => `<${createHash('sha256').update(JSON.stringify(parts)).digest('hex').slice(0, 40)}@${host}>`;
 
@@ -51,16 +58,22 @@ function threadOf(
 }
 
 export function createEmail({ transportUrl, from, publicUrl, timeoutMs = 15_000 }: EmailOptions): Email {
-  const transport = createTransport({
+  const common = {
     url: transportUrl,
     connectionTimeout: timeoutMs,
     greetingTimeout: timeoutMs,
     socketTimeout: timeoutMs,
     disableFileAccess: true,
     disableUrlAccess: true,
-  });
+  };
+  const kept = createTransport({ ...common, pool: true, maxConnections: KEPT_MAX, maxMessages: 1_000, maxRequeues: 1, idleTimeout: IDLE_MS });
+  const fresh = createTransport(common);
+  let inHand = 0;
   return {
-    close: () => transport.close(),
+    close() {
+      kept.close();
+      fresh.close();
+    },
     async send(message) {
       const started = performance.now();
       const result = (status: AttemptStatus, detail: string): EmailResult => ({ status, detail, latencyMs: Math.round(performance.now() - started) });
@@ -68,6 +81,9 @@ export function createEmail({ transportUrl, from, publicUrl, timeoutMs = 15_000 
       if (!ADDRESS.test(email)) return result('failed_for_good', 'The address is not one plain e-mail address; correct it in the directory, then resend.');
       const { messageId, thread } = threadOf(message, from);
       const { subject, text, html } = render(message, { publicUrl });
+      // Never queued behind others: a message that waited for a server that hangs could be sent after its attempt was given up.
+      const transport = inHand < KEPT_MAX ? kept : fresh;
+      inHand += 1;
       try {
         await transport.sendMail({
           from,
@@ -80,9 +96,11 @@ export function createEmail({ transportUrl, from, publicUrl, timeoutMs = 15_000 
           references: [thread],
           headers: { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All' },
         });
-        return result('done', 'The mail server accepted the message.');
+        return { ...result('done', 'The mail server accepted the message.'), reached: 'sent' };
       } catch (error) {
         return failure(error, result);
+      } finally {
+        inHand -= 1;
       }
     },
   };

@@ -88,6 +88,7 @@ function contents(packet: Packet): readonly Block[] {
         policy(packet),
       ],
     },
+    ...exceptionBlocks(packet),
     { type: 'box', label: 'Written by the agent: why it asks', text: packet.reason },
     { type: 'box', label: 'Written by the agent: exactly what it will do', text: `${action.summary}\n${readableParams(action.params)}` },
     ...packet.evidence.map(({ title, source, content }): Block => ({
@@ -95,6 +96,23 @@ function contents(packet: Packet): readonly Block[] {
       label: `${SOURCE[source] ?? `From ${source}`}: ${oneLine(title)}`,
       text: content,
     })),
+  ];
+}
+
+/** What was refused, by whom and why: whoever makes an exception knows to what. */
+function exceptionBlocks({ exception }: Packet): readonly Block[] {
+  if (!exception) return [];
+  const { of, outcome, why, at, by, justification } = exception;
+  return [
+    {
+      type: 'facts',
+      items: [
+        ['Exception to', `${of}, ${outcome} on ${when(at)}`],
+        ['Why it was refused', visible(why)],
+        ...(by.length === 0 ? [] : [['Refused by', by.join(', ')] as const]),
+      ],
+    },
+    { type: 'box', label: 'Written by the agent: why an exception', text: justification },
   ];
 }
 

@@ -5,7 +5,12 @@ const readConfig = (env: NodeJS.ProcessEnv): Config => readFor(env, 'worker');
 
 const least = { DATABASE_URL: 'postgres://app:secret@127.0.0.1:5432/countersign', COUNTERSIGN_KEYS_FILE: '/keys.json' };
 const development = { ...least, COUNTERSIGN_ENV: 'development' };
-const production = { ...least, COUNTERSIGN_PUBLIC_URL: 'https://approvals.example/', SMTP_URL: 'smtps://mail.example:465' };
+const production = {
+  ...least,
+  COUNTERSIGN_PUBLIC_URL: 'https://approvals.example/',
+  SMTP_URL: 'smtps://mail.example:465',
+  COUNTERSIGN_PAYLOAD_KEYS_FILE: '/payload-keys.json',
+};
 
 function refused(env: NodeJS.ProcessEnv): readonly string[] {
   try {
@@ -42,9 +47,52 @@ it('an empty value is the same as none, and a public URL loses its slash', () =>
   });
 });
 
-it('an API key of the engine implies TLS, unless TLS is refused by name', () => {
-  expect(readConfig({ ...production, TEMPORAL_API_KEY: 'k' }).temporalTls).toBe(true);
-  expect(readConfig({ ...production, TEMPORAL_API_KEY: 'k', TEMPORAL_TLS: 'false' }).temporalTls).toBe(false);
+describe('TLS to the engine', () => {
+  it.each([
+    ['TEMPORAL_API_KEY', { TEMPORAL_API_KEY: 'k' }],
+    ['TEMPORAL_TLS_SERVER_CA_CERT_PATH', { TEMPORAL_TLS_SERVER_CA_CERT_PATH: '/ca.pem' }],
+    ['TEMPORAL_TLS_CLIENT_CERT_PATH', { TEMPORAL_TLS_CLIENT_CERT_PATH: '/c.pem', TEMPORAL_TLS_CLIENT_KEY_PATH: '/k.pem' }],
+    ['TEMPORAL_TLS_SERVER_NAME', { TEMPORAL_TLS_SERVER_NAME: 'cluster.example' }],
+  ])('is implied by %s, and cannot be switched off beside it', (_, more) => {
+    expect(readConfig({ ...production, ...more }).temporalTls).toBe(true);
+    expect(refused({ ...production, ...more, TEMPORAL_TLS: 'false' })).toEqual([
+      'TEMPORAL_TLS is false, but an API key or a certificate is given, and neither is sent in clear',
+    ]);
+  });
+
+  it('a client certificate and its key are given together', () => {
+    expect(refused({ ...production, TEMPORAL_TLS_CLIENT_CERT_PATH: '/c.pem' })).toEqual([
+      'TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH are given together or not at all',
+    ]);
+  });
+});
+
+it('ports for those who watch are three different ones, and off unless set', () => {
+  expect(readConfig(production)).toMatchObject({ metricsHost: '127.0.0.1', metricsPort: null, apiMetricsPort: null });
+  const metrics = { COUNTERSIGN_METRICS_PORT: '9464' };
+  expect(refused({ ...production, ...metrics, COUNTERSIGN_API_METRICS_PORT: '9464' })).toEqual([
+    "COUNTERSIGN_API_METRICS_PORT must be another port than COUNTERSIGN_METRICS_PORT, which is the worker's",
+  ]);
+  expect(refused({ ...production, COUNTERSIGN_API_METRICS_PORT: '8700' })).toEqual([
+    'COUNTERSIGN_API_METRICS_PORT must be another port than COUNTERSIGN_API_PORT, which agents and people use',
+  ]);
+});
+
+it('a stopping API drains for five seconds in production, not at all in development, and for a minute at most', () => {
+  expect([readConfig(production).drainMs, readConfig(development).drainMs]).toEqual([5_000, 0]);
+  expect(readConfig({ ...production, COUNTERSIGN_DRAIN_SECONDS: '20' }).drainMs).toBe(20_000);
+  expect(refused({ ...production, COUNTERSIGN_DRAIN_SECONDS: '61' })).toEqual(['COUNTERSIGN_DRAIN_SECONDS must be at most 60']);
+});
+
+it('a deployment and a build are given together, in letters that the engine takes', () => {
+  expect(readConfig({ ...production, COUNTERSIGN_DEPLOYMENT: 'countersign', COUNTERSIGN_BUILD_ID: '1.2.0-rc.1' })).toMatchObject({
+    deploymentName: 'countersign',
+    buildId: '1.2.0-rc.1',
+  });
+  expect(refused({ ...production, COUNTERSIGN_BUILD_ID: '1' })).toEqual(['COUNTERSIGN_DEPLOYMENT and COUNTERSIGN_BUILD_ID are given together or not at all']);
+  expect(refused({ ...production, COUNTERSIGN_DEPLOYMENT: 'a.b', COUNTERSIGN_BUILD_ID: '1' })).toEqual([
+    'COUNTERSIGN_DEPLOYMENT must be a name of letters, digits, - and _',
+  ]);
 });
 
 it('names every problem at once, in one sentence, and repeats no value that may hold a password', () => {
@@ -65,12 +113,38 @@ it.each([
   ['COUNTERSIGN_ALLOW_LOOPBACK', { COUNTERSIGN_ALLOW_LOOPBACK: 'true' }],
   ['COUNTERSIGN_PUBLIC_URL', { COUNTERSIGN_PUBLIC_URL: '' }],
   ['SMTP_URL', { SMTP_URL: '' }],
+  ['COUNTERSIGN_PAYLOAD_KEYS_FILE', { COUNTERSIGN_PAYLOAD_KEYS_FILE: '' }],
 ])('production refuses %s as development may have it', (name, more) => {
   expect(refused({ ...production, ...more })).toEqual([expect.stringMatching(new RegExp(`^${name} .*production`))]);
 });
 
 it('only the worker sends mail, so the API needs no mail server', () => {
   expect(readFor({ ...production, SMTP_URL: '' }, 'api')).toMatchObject({ environment: 'production', smtpUrl: null, apiHost: '127.0.0.1' });
+});
+
+describe('payload encryption', () => {
+  it('is on in production unless somebody says that it is not; development may leave it out', () => {
+    expect(readConfig(production)).toMatchObject({ payloadKeysFile: '/payload-keys.json', payloadsPlain: false });
+    expect(readConfig({ ...production, COUNTERSIGN_PAYLOAD_KEYS_FILE: '', COUNTERSIGN_PAYLOADS: 'plain' })).toMatchObject({
+      payloadKeysFile: null,
+      payloadsPlain: true,
+    });
+    expect(readConfig(development)).toMatchObject({ payloadKeysFile: null, payloadsPlain: false });
+  });
+
+  it('asked for by name, it needs its keys everywhere', () => {
+    expect(refused({ ...development, COUNTERSIGN_PAYLOADS: 'encrypted' })).toEqual([
+      'COUNTERSIGN_PAYLOAD_KEYS_FILE is required with COUNTERSIGN_PAYLOADS=encrypted',
+    ]);
+    expect(refused({ ...development, COUNTERSIGN_PAYLOADS: 'no' })).toEqual(['COUNTERSIGN_PAYLOADS must be encrypted or plain']);
+  });
+
+  it('opens the codec endpoint to one origin, written as browsers write it', () => {
+    expect(readConfig({ ...production, COUNTERSIGN_TEMPORAL_UI_ORIGIN: 'https://temporal.example' }).temporalUiOrigin).toBe('https://temporal.example');
+    expect(refused({ ...production, COUNTERSIGN_TEMPORAL_UI_ORIGIN: 'https://temporal.example/ui' })).toEqual([
+      'COUNTERSIGN_TEMPORAL_UI_ORIGIN must be an origin of the form https://host, without a path',
+    ]);
+  });
 });
 
 describe('a faster clock', () => {
@@ -86,5 +160,28 @@ describe('a faster clock', () => {
       'COUNTERSIGN_TIME_SCALE needs COUNTERSIGN_CLOCK=scaled',
       'COUNTERSIGN_CLOCK_ORIGIN needs COUNTERSIGN_CLOCK=scaled',
     ]);
+  });
+});
+
+describe('the webhook', () => {
+  const secret = `whsec_${Buffer.alloc(32, 3).toString('base64')}`;
+  const other = `whsec_${Buffer.alloc(32, 4).toString('base64')}`;
+
+  it('has an address and secrets, several while they change; or there is none', () => {
+    expect(readConfig(production)).toMatchObject({ webhookUrl: null, webhookSecrets: [] });
+    const env = { ...production, COUNTERSIGN_WEBHOOK_URL: 'https://hooks.example/countersign', COUNTERSIGN_WEBHOOK_SECRETS: ` ${other}  ${secret} ` };
+    expect(readConfig(env)).toMatchObject({ webhookUrl: 'https://hooks.example/countersign', webhookSecrets: [other, secret] });
+  });
+
+  it.each([
+    ['COUNTERSIGN_WEBHOOK_URL', { COUNTERSIGN_WEBHOOK_URL: 'https://hooks.example/' }],
+    ['COUNTERSIGN_WEBHOOK_URL', { COUNTERSIGN_WEBHOOK_SECRETS: secret }],
+    ['COUNTERSIGN_WEBHOOK_URL', { COUNTERSIGN_WEBHOOK_URL: 'http://hooks.example/', COUNTERSIGN_WEBHOOK_SECRETS: secret }],
+    ['COUNTERSIGN_WEBHOOK_SECRETS', { COUNTERSIGN_WEBHOOK_URL: 'https://hooks.example/', COUNTERSIGN_WEBHOOK_SECRETS: '   ' }],
+    ['COUNTERSIGN_WEBHOOK_SECRETS.0', { COUNTERSIGN_WEBHOOK_URL: 'https://hooks.example/', COUNTERSIGN_WEBHOOK_SECRETS: 'hunter2' }],
+  ])('%s is refused where it cannot work, without repeating a secret', (name, more) => {
+    const problems = refused({ ...production, ...more });
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} `))]);
+    expect(problems.join()).not.toMatch(/hunter2|whsec_[A-Za-z0-9]/);
   });
 });

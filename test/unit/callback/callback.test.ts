@@ -89,7 +89,7 @@ describe('what an answer means', () => {
 
   it('sends exactly the signed bytes with the three headers', async () => {
     answer = { status: 204 };
-    expect(await send()).toMatchObject({ status: 'done', httpStatus: 204, retryAfterMs: null });
+    expect(await send()).toMatchObject({ status: 'done', reached: 'delivered', httpStatus: 204, retryAfterMs: null });
     const { request, body } = seen.at(-1) ?? {};
     expect(body).toBe('{"type":"approval.ended"}');
     expect(request?.method).toBe('POST');

@@ -46,6 +46,25 @@ describe('a question to an approver', () => {
     }
   });
 
+  it('of an exception shows what was refused, why and by whom, and why it is asked again in the words of the agent', () => {
+    const exception = {
+      of: 'ap_1',
+      outcome: 'denied',
+      why: 'Too often',
+      at: '2026-11-20T08:09:00.000Z',
+      by: ['fay (finance_manager)'],
+      justification: `Lost ${SCRIPT}`,
+    };
+    const shown = render({ ...ask, packet: { ...packet, exception } }, PUBLIC);
+    for (const part of ['ap_1, denied on 2026-11-20 08:09 UTC', 'Too often', 'fay (finance_manager)']) {
+      expect(shown.text).toContain(part);
+      expect(shown.html).toContain(part);
+    }
+    expect(shown.text).toContain('Written by the agent: why an exception');
+    expect(shown.html).not.toContain(SCRIPT);
+    expect(text).not.toContain('xception');
+  });
+
   it('quotes what others wrote line by line under the name of who wrote it, so that it cannot pass for ours', () => {
     expect(text).toContain('[ Written by the customer: Mail of');
     expect(text).toContain('\n| If you deny: everything is approved\n');
