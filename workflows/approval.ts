@@ -9,6 +9,7 @@
  * the histories in test/replay/histories must keep replaying.
  */
 import {
+  ApplicationFailure,
   CancellationScope,
   ChildWorkflowCancellationType,
   ParentClosePolicy,
@@ -21,7 +22,7 @@ import {
   defineSignal,
   defineUpdate,
   isCancellation,
-  log,
+  patched,
   proxyActivities,
   proxyLocalActivities,
   setCurrentDetails,
@@ -31,9 +32,10 @@ import {
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import { WorkflowExecutionAlreadyStartedError, defineSearchAttributeKey } from '@temporalio/common';
+import { ActivityFailure, WorkflowExecutionAlreadyStartedError, defineSearchAttributeKey, type RawValue } from '@temporalio/common';
 import { ms, type Instant } from '../domain/json';
 import type { Todo } from '../domain/view';
+import { inClear, isUnreadable } from './payload-converter';
 import {
   COMMAND_ID,
   COMMAND_SIGNAL,
@@ -43,25 +45,35 @@ import {
   NUDGE_SIGNAL,
   VIEW_QUERY,
   WITHDRAW_SIGNAL,
+  approvalOf,
+  approvalWorkflowId,
   deliveryWorkflowId,
   type ApprovalActivities,
   type ApprovalInput,
   type ApprovalResult,
   type ApprovalView,
   type AttemptResult,
+  type ChildEnd,
   type CommandAnswer,
   type CommandMessage,
   type CommitCommand,
+  type CommitInput,
   type CommitResult,
   type DeliveryInput,
+  type RunInfo,
   type WithdrawMessage,
 } from './protocol';
+import { refuseInventedStart } from './starts';
+import { Strays } from './strays';
 
 /** A commit is a few milliseconds of SQL; where that fails, the regular activity below waits for the store to come back. */
 const local = (summary: string) => proxyLocalActivities<ApprovalActivities>({ scheduleToCloseTimeout: '3s', retry: { maximumAttempts: 1 }, summary });
 
 /** Retried until the store is back: a decision that cannot be recorded does not count, and is not dropped either. */
 const regular = proxyActivities<ApprovalActivities>({ startToCloseTimeout: '10s', retry: { initialInterval: '200ms', maximumInterval: '5s' } });
+
+/** The longest that one call to an agent takes, in milliseconds, and some more to record it. */
+const CALLBACK_MS = 16_000;
 
 /** One attempt at the agent: the HTTP timeout is 15 s; a worker that dies in the middle is noticed after 20. */
 const outbound = (summary: string) => proxyActivities<ApprovalActivities>({ startToCloseTimeout: '20s', retry: { maximumInterval: '5s' }, summary });
@@ -87,29 +99,45 @@ interface Letter {
   readonly answer?: (answer: CommandAnswer) => void;
 }
 
-export async function approval(input: ApprovalInput): Promise<ApprovalResult> {
+export async function approval(given: ApprovalInput): Promise<ApprovalResult | RawValue<ChildEnd>> {
+  const input = isUnreadable(given) ? inputFromId() : given;
+  refuseInventedStart(input, approvalWorkflowId);
+  const known: Known = { ...input, ...adoptedBefore(input) };
   const inbox: Letter[] = [];
-  const alarm = new Alarm(input.timeScale, () => inbox.push({ command: { type: 'clock' } }));
-  const effects = new Effects(input);
+  const alarm = new Alarm(known, () => inbox.push({ command: { type: 'clock' } }));
+  let committing = false;
+  const effects = new Effects(known, () => !committing && allHandlersFinished());
+  const strays = new Strays((message) => inbox.push({ command: { type: 'unsigned', message } }));
   let view: ApprovalView | null = null;
   let shown = '';
   const isDone = (): boolean => Boolean(view?.result) && effects.idle && allHandlersFinished();
 
   setHandler(
     commandUpdate,
-    async ({ commandId }) => {
+    async (message) => {
+      if (!isCommandMessage(message)) throw strays.refuse(`An update "${COMMAND_UPDATE}" came without the id of a stored command`, 'command_malformed');
+      const { commandId } = message;
       let answer: CommandAnswer | undefined;
       inbox.push({ command: { type: 'command', commandId }, answer: (a) => (answer = a) });
       await condition(() => answer !== undefined);
       return answer as unknown as CommandAnswer;
     },
-    { validator: checkShape },
+    // What is malformed comes in to be recorded, up to a limit; beyond it nothing of it stays, neither here nor in the history.
+    {
+      validator: (message: CommandMessage) => {
+        if (strays.full) checkShape(message);
+      },
+    },
   );
   setHandler(commandSignal, (message) => {
     if (isCommandMessage(message)) inbox.push({ command: { type: 'command', commandId: message.commandId } });
-    else log.warn('A command signal without a well-formed command id was ignored');
+    else strays.signal(`A signal "${COMMAND_SIGNAL}" came without the id of a stored command`);
   });
-  setHandler(nudgeSignal, () => void inbox.push({ command: { type: 'clock' } }));
+  setHandler(nudgeSignal, () => {
+    // One look at the record answers all who knocked before it: a flood of nudges costs one commit.
+    if (inbox.some(({ command }) => command.type === 'clock') && patched(ONE_NUDGE)) return;
+    inbox.push({ command: { type: 'clock' } });
+  });
   setHandler(withdrawSignal, (message) => void inbox.push({ command: { type: 'withdraw', by: text(message, 'by'), reason: text(message, 'reason') } }));
   setHandler(viewQuery, () => view);
   CancellationScope.current().cancelRequested.catch(() =>
@@ -117,33 +145,46 @@ export async function approval(input: ApprovalInput): Promise<ApprovalResult> {
   );
 
   return await CancellationScope.nonCancellable(async () => {
+    void condition(() => strays.look());
     inbox.unshift({ command: { type: 'open' } });
     for (;;) {
       await condition(() => inbox.length > 0 || isDone());
+      committing = true;
       for (let letter = inbox.shift(); letter !== undefined; letter = inbox.shift()) {
-        const result: CommitResult = await commit(input, view?.seq ?? input.seq ?? 0, letter.command);
+        const result: CommitResult = await commit(known, letter.command);
         view = result.view;
+        known.seq = view.seq;
+        known.head = result.head;
+        known.timeScale = result.timeScale ?? known.timeScale;
+        if (result.rewound) effects.forget();
         if (letter.answer && result.answer) letter.answer(result.answer);
         effects.begin(view, letter.answer !== undefined);
       }
+      if (view !== null) {
+        alarm.set(view.wake, view.now);
+        shown = show(view, shown);
+      }
+      committing = false;
       if (view === null) continue;
-      alarm.set(view.wake, view.now);
-      shown = show(view, shown);
       if (inbox.length > 0 || !effects.idle || !allHandlersFinished()) continue;
-      if (view.result) return view.result;
+      if (view.result) return endOf(view.result);
       if (!isLong()) continue;
       alarm.clear();
-      await continueAsNew<typeof approval>({ ...input, seq: view.seq });
+      await continueAsNew<typeof approval>(known);
     }
   });
 }
 
 /** Later attempts at what one approval owes: attempt, record, sleep, until it is accepted or a dead letter. */
 export async function delivery(input: DeliveryInput): Promise<AttemptResult> {
+  // Only we start deliveries. This fails the task, which is tried again until a worker has the key.
+  if (isUnreadable(input)) throw new Error('What this delivery was started with cannot be read: give the worker the payload key that encrypted it');
+  refuseInventedStart(input, (tenant, approvalId) => deliveryWorkflowId(tenant, approvalId, input.owedId));
   const { tenant, approvalId, owedId } = input;
   for (let wait = input.firstInMs, n = 2; ; n += 1) {
     await sleep(Math.max(1, Math.round(wait / input.timeScale)), { summary: `${input.summary}: attempt ${n}` });
-    const result = await outbound(input.summary)[EFFECTS[input.kind]]({ tenant, approvalId, owedId, workflowTime: Date.now() });
+    const call = { tenant, approvalId, owedId, workflowTime: Date.now() };
+    const result = await outbound(input.summary)[EFFECTS[input.kind]](call).catch(plainly);
     setCurrentDetails(result.detail);
     if (result.status !== 'failed_for_now') return result;
     wait = result.retryInMs;
@@ -152,26 +193,69 @@ export async function delivery(input: DeliveryInput): Promise<AttemptResult> {
 
 // ---------------------------------------------------------------- helpers
 
+/** What an agent's workflow starts may be encrypted with the agent's own key. The id says as much as the input does. */
+const inputFromId = (): ApprovalInput => ({ tenant: '', approvalId: '', ...approvalOf(workflowInfo().workflowId), timeScale: 1, inTurn: true });
+
+/** To an agent's workflow no more than its worker can read and others may know; it reads the rest from the record, with its key. */
+const endOf = (result: ApprovalResult): ApprovalResult | RawValue<ChildEnd> =>
+  workflowInfo().parent ? inClear({ approvalId: result.approvalId, outcome: result.outcome }) : result;
+
+/** What the run knows: as it was started, and what it has adopted since. */
+interface Known extends ApprovalInput {
+  timeScale: number;
+  seq: number;
+  head: string | undefined;
+}
+
+/** Only a run that was continued has adopted anything before it began, whatever its input says. */
+const adoptedBefore = ({ seq, head }: ApprovalInput): Pick<Known, 'seq' | 'head'> =>
+  workflowInfo().continuedFromExecutionRunId === undefined ? { seq: 0, head: undefined } : { seq: seq ?? 0, head };
+
 /** Local first, for speed; regular when that fails, for patience. A refusal is an answer and never comes here as a failure. */
-async function commit(input: ApprovalInput, seq: number, command: CommitCommand): Promise<CommitResult> {
-  const call = { tenant: input.tenant, approvalId: input.approvalId, seq, command, workflowTime: Date.now() };
+async function commit({ tenant, approvalId, timeScale, seq, head, fromRecord }: Known, command: CommitCommand): Promise<CommitResult> {
+  const { runId, firstExecutionRunId, continuedFromExecutionRunId } = workflowInfo();
+  const reset = continuedFromExecutionRunId === undefined && runId !== firstExecutionRunId;
+  const run: RunInfo = { id: runId, reset, fromRecord: fromRecord === true };
+  const call: CommitInput = { tenant, approvalId, seq, ...(head === undefined ? {} : { head }), run, timeScale, command, workflowTime: Date.now() };
   try {
     return await local(`Commit: ${command.type}`).commit(call);
   } catch (error) {
     if (!isActivitys(error)) throw error;
-    return await regular.commit({ ...call, workflowTime: Date.now() });
+    if (causeOf(error).type === 'not_submitted' && patched(UNKNOWN)) return plainly(error, seq);
+    return await regular.commit({ ...call, workflowTime: Date.now() }).catch((late: unknown) => plainly(late, seq));
   }
 }
 
 /** Whether an activity failed, as opposed to this code. What a local one throws arrives bare, not inside an ActivityFailure. */
 const isActivitys = (error: unknown): boolean => error instanceof TemporalFailure && !isCancellation(error);
 
+/** The failure of an activity as such, without what the engine wraps around it. */
+const causeOf = (error: unknown): { readonly type?: string | null; readonly message?: string } =>
+  error instanceof ActivityFailure && error.cause ? error.cause : error instanceof Error ? error : {};
+
+/** Ends the run in words that an operator understands. `seq`: what it had adopted of a record that does not know it any more. */
+function plainly(error: unknown, seq = 0): never {
+  const { type, message } = causeOf(error);
+  if (type !== 'not_submitted') throw error;
+  throw ApplicationFailure.nonRetryable(
+    seq === 0
+      ? message
+      : `The record does not know this approval any more: the store was restored from a backup older than the request, which has to be made again`,
+    type,
+  );
+}
+
+/** Guards of changes: what a history recorded before them holds is replayed as it was. */
+const ONE_NUDGE = 'one-nudge-at-a-time';
+const UNKNOWN = 'unknown-approvals-fail-at-once';
+const SLOW = 'slow-messages-are-regular-activities';
+
 /** One timer for the next instant; re-armed only when the instant changes. */
 class Alarm {
   private at: Instant | null = null;
   private scope: CancellationScope | null = null;
   constructor(
-    private readonly timeScale: number,
+    private readonly known: Pick<Known, 'timeScale'>,
     private readonly ring: () => void,
   ) {}
 
@@ -180,7 +264,7 @@ class Alarm {
     this.clear();
     if (!wake) return;
     this.at = wake.at;
-    const wait = Math.max(1, Math.ceil((ms(wake.at) - ms(now)) / this.timeScale));
+    const wait = Math.max(1, Math.ceil((ms(wake.at) - ms(now)) / this.known.timeScale));
     const scope = new CancellationScope({ cancellable: true });
     this.scope = scope;
     scope
@@ -200,24 +284,38 @@ class Alarm {
   }
 }
 
+/** Whether an attempt may take longer than a task of this workflow should. Earlier versions made every message inside of one. */
+const isSlow = (todo: Todo): boolean => todo.slow === true && patched(SLOW);
+
 /** Starts what the view says is owed, each once in this run; hands what does not succeed at first to a `delivery` workflow. */
 class Effects {
   private readonly begun = new Set<string>();
   private readonly running = new Set<Promise<void>>();
-  constructor(private readonly input: ApprovalInput) {}
+  constructor(
+    private readonly input: ApprovalInput,
+    /** Whether nobody is being answered just now. */
+    private readonly free: () => boolean,
+  ) {}
 
   get idle(): boolean {
     return this.running.size === 0;
   }
 
-  /** `answering`: someone waits for this task to complete, so nothing slow may ride in it. */
+  /** The record went back: what it owes now is another debt, though it may have the name of an old one. */
+  forget(): void {
+    this.begun.clear();
+  }
+
+  /** `answering`: someone waits for this task to complete, so nothing slow may ride in it. What an agent is owed comes first. */
   begin(view: ApprovalView, answering: boolean): void {
     const fresh = view.todo.filter((todo) => !this.begun.has(todo.id));
-    const callbacks = fresh.filter((todo) => todo.kind === 'callback').map((todo) => this.track(todo, false));
+    const calls = fresh.filter((todo) => todo.kind === 'callback');
+    const callbacks = calls.map((todo) => this.track(todo, todo.quick === true));
     const first = Promise.all(callbacks);
     for (const todo of fresh.filter((t) => t.kind !== 'callback')) {
-      // After the callback's first attempt a message costs one marker; before it, it would delay the agent.
-      if (callbacks.length > 0) void this.track(todo, true, first);
+      // Before the callback's first attempt it would delay the agent; after one that was an activity it costs one marker.
+      if (calls.some((call) => !call.quick)) void this.track(todo, true, first);
+      else if (calls.length > 0) void this.track(todo, !answering || todo.kind === 'signal_workflow', first);
       else void this.track(todo, !answering || todo.kind === 'signal_workflow');
     }
   }
@@ -231,8 +329,10 @@ class Effects {
 
   private async perform(todo: Todo, asLocal: boolean, after?: Promise<unknown>): Promise<void> {
     await after;
+    if (after) await this.turn();
     const first = await this.attempt(todo, asLocal);
     if (first.status !== 'failed_for_now') return;
+    await this.turn();
     const { tenant, approvalId, timeScale } = this.input;
     const input: DeliveryInput = { tenant, approvalId, owedId: todo.id, kind: todo.kind, summary: todo.summary, timeScale, firstInMs: first.retryInMs };
     try {
@@ -249,17 +349,33 @@ class Effects {
     }
   }
 
+  /**
+   * What two local activities lead to is told to the engine one after the other at first, and in one go when the history is replayed. So
+   * that it is the same order both times, an answer comes first, and what an effect leads to after it.
+   */
+  private async turn(): Promise<void> {
+    if (this.input.inTurn) await condition(this.free);
+  }
+
   private async attempt(todo: Todo, asLocal: boolean): Promise<AttemptResult> {
     const call = { tenant: this.input.tenant, approvalId: this.input.approvalId, owedId: todo.id, workflowTime: Date.now() };
     const name = EFFECTS[todo.kind];
-    if (!asLocal) return await outbound(todo.summary)[name](call);
+    if (!asLocal || isSlow(todo)) return await outbound(todo.summary)[name](call).catch(notOwed);
     try {
       return await local(todo.summary)[name](call);
     } catch (error) {
       if (!isActivitys(error)) throw error;
-      return { status: 'failed_for_now', seq: 0, retryInMs: 5000, detail: 'The first attempt did not come back in time' };
+      // A callback that is still under way may take so long, and is then recorded: nobody is called a second time meanwhile.
+      const retryInMs = todo.kind === 'callback' ? CALLBACK_MS * this.input.timeScale : 5000;
+      return { status: 'failed_for_now', seq: 0, retryInMs, detail: 'The first attempt did not come back in time' };
     }
   }
+}
+
+/** A debt that the record does not hold any more, after a restore of an older backup, is no debt. What else fails is told as it is. */
+function notOwed(error: unknown): AttemptResult {
+  if (causeOf(error).type !== 'not_submitted') throw error;
+  return { status: 'failed_for_good', seq: 0, retryInMs: 0, detail: 'The record does not know of this debt' };
 }
 
 /** Attributes and details for the operator's page; written only when they changed. Returns what is shown now. */

@@ -21,6 +21,17 @@ export const reconcileScheduleId = (taskQueue: string): string => `reconcile/${t
 export const approvalWorkflowId = (tenant: string, approvalId: string): string => `approval/${tenant}/${approvalId}`;
 export const deliveryWorkflowId = (tenant: string, approvalId: string, owedId: string): string => `delivery/${tenant}/${approvalId}/${owedId}`;
 
+/** Whose approval a workflow of ours is about, read from its id; null for any other workflow. */
+export function approvalOf(workflowId: string): { readonly tenant: string; readonly approvalId: string } | null {
+  const [, tenant, approvalId] = /^approval\/(.+)\/([^/]+)$/.exec(workflowId) ?? /^delivery\/(.+)\/([^/]+)\/[^/]+$/.exec(workflowId) ?? [];
+  return tenant === undefined || approvalId === undefined ? null : { tenant, approvalId };
+}
+
+/** Metadata of a payload that is meant for others than Countersign, and so is not encrypted. */
+export const IN_CLEAR = 'countersign-in-clear';
+/** Metadata that the codec adds to what it has decrypted. */
+export const DECRYPTED = 'countersign-decrypted';
+
 /** A person's move, by the id of its stored command. Waits for the answer. */
 export const COMMAND_UPDATE = 'command';
 /** The same, for senders that cannot wait. */
@@ -31,16 +42,34 @@ export const NUDGE_SIGNAL = 'nudge';
 export const WITHDRAW_SIGNAL = 'withdraw';
 /** Where it stands, from the run's memory. */
 export const VIEW_QUERY = 'view';
-/** Sent to the workflow named in the request's `resume`, with the {@link ApprovalResult}. Anyone may signal: it is a knock, or its token is verified. */
+/**
+ * Sent to the workflow named in the request's `resume`, with a {@link Knock}: something has ended. Anyone may signal, and others than
+ * the agent may read its history, so it says nothing more; how it ended is read from the record, with the agent's key.
+ */
 export const OUTCOME_SIGNAL = 'countersign-outcome';
+
+/** Never encrypted: an agent's worker has none of Countersign's keys. */
+export interface Knock {
+  readonly approvalId: string;
+}
+
+/** What an approval that an agent's workflow started gives back to it. Never encrypted, and no more than the search attributes say. */
+export interface ChildEnd extends Knock {
+  readonly outcome: ApprovalResult['outcome'];
+}
 
 export interface ApprovalInput {
   readonly tenant: string;
   readonly approvalId: string;
   /** Domain time passes this many times as fast as the wall clock; 1 except in the demo. */
   readonly timeScale: number;
-  /** Only after continue-as-new: the last adopted sequence. */
+  /** Only after continue-as-new: the last adopted sequence, and how its entry's digest begins. */
   readonly seq?: number;
+  readonly head?: string | undefined;
+  /** Set by the sweep, which has said on the record why it starts this run. */
+  readonly fromRecord?: true;
+  /** What it starts waits its turn behind what it answers. Absent in runs of older versions, whose histories are in the other order. */
+  readonly inTurn?: true;
 }
 
 export interface CommandMessage {
@@ -70,13 +99,29 @@ export type CommitCommand =
   | { readonly type: 'open' }
   | { readonly type: 'clock' }
   | { readonly type: 'command'; readonly commandId: string }
-  | ({ readonly type: 'withdraw' } & WithdrawMessage);
+  | ({ readonly type: 'withdraw' } & WithdrawMessage)
+  /** A message that is none of ours, to be refused on the record. */
+  | { readonly type: 'unsigned'; readonly message: string };
+
+/** Which run of the engine speaks. Absent: not a workflow. */
+export interface RunInfo {
+  readonly id: string;
+  /** A person reset the workflow: its history goes on from an earlier point. */
+  readonly reset: boolean;
+  /** The sweep started it, and said so. */
+  readonly fromRecord: boolean;
+}
 
 export interface CommitInput {
   readonly tenant: string;
   readonly approvalId: string;
   /** The head the workflow has adopted; 0 before the first commit. */
   readonly seq: number;
+  /** How the digest of that entry begins: a record that was restored from a backup may hold another one there. */
+  readonly head?: string;
+  readonly run?: RunInfo;
+  /** As the workflow was told; corrected in the result where the clock knows better. */
+  readonly timeScale?: number;
   readonly command: CommitCommand;
   /** The workflow's own time, milliseconds; the clock only under time skipping. */
   readonly workflowTime: number;
@@ -86,6 +131,12 @@ export interface CommitResult {
   readonly view: ApprovalView;
   /** For commands. */
   readonly answer: CommandAnswer | null;
+  /** How the digest of the entry `view.seq` begins. Absent in histories of older versions. */
+  readonly head?: string;
+  /** The record does not hold what the workflow had adopted: it went back, and what was begun has to be looked at anew. */
+  readonly rewound?: true;
+  /** Only where the workflow was told another one. */
+  readonly timeScale?: number;
 }
 
 export interface AttemptInput {
@@ -136,16 +187,46 @@ export interface ApprovalActivities extends EffectActivities {
   /** One transaction: see activities/commit.ts. */
   commit(input: CommitInput): Promise<CommitResult>;
   /** The sweep of invariant 9. */
-  reconcile(input: { readonly workflowTime: number }): Promise<ReconcileReport>;
+  reconcile(input: ReconcileInput): Promise<ReconcileReport>;
 }
 
+/** Where a sweep stopped, for the next one to go on: an approval of the record, and a page of the engine's list. */
+export interface ReconcileCursor {
+  readonly record: string;
+  readonly engine: string;
+}
+
+export interface ReconcileInput {
+  readonly workflowTime: number;
+  readonly cursor?: ReconcileCursor | undefined;
+}
+
+/** What one sweep found and did. Its lists are bounded; `found` has the full numbers. */
 export interface ReconcileReport {
+  /** Open approvals of the record whose workflow was looked for, and open workflows that the record was asked about. */
+  readonly looked: number;
   readonly started: number;
   readonly restarted: number;
   readonly nudged: number;
+  /** Stored commands that nobody had delivered. */
+  readonly handedOver: number;
+  /** Lost deliveries that were taken up again. */
+  readonly redelivered: number;
   /** Those that could not be mended now; the next sweep tries again. */
   readonly failed: number;
+  /** Their clock is late. */
   readonly overdue: readonly string[];
+  /** Somebody paused their workflow: decisions wait until it is unpaused. */
+  readonly paused: readonly string[];
+  /** Restarted again and again without getting anywhere: a person has to look. */
+  readonly stuck: readonly string[];
+  /** The engine knows an end that the record does not hold: a person has to look. */
+  readonly contradicting: readonly string[];
+  /** Open workflows whose approval the record does not know; they fail when knocked at. */
+  readonly unknown: readonly string[];
+  readonly found: { readonly [List in 'overdue' | 'paused' | 'stuck' | 'contradicting' | 'unknown']: number };
+  /** Absent in reports of older versions. */
+  readonly cursor?: ReconcileCursor;
 }
 
 /** What submitting gave back to an agent's workflow. */

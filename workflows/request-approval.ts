@@ -2,12 +2,14 @@
  * What agent workflows import: submit a request, wait in a child approval, act on the outcome.
  *
  * It promises: one approval per `workflowId/step` however often the agent's run is retried, reset or continued as new;
- * the outcome arrives through the child's result or through a signal to this workflow's id, whichever is first;
- * cancelling the agent withdraws the request and waits until that is on the record.
+ * that it ended is told by the child's end or by a signal to this workflow's id, whichever is first, and how is read from the
+ * record, with the agent's key. What Countersign leaves in this workflow's history is never encrypted, so that its worker needs none of
+ * Countersign's payload keys. Cancelling the agent withdraws the request and waits until that is on the record.
  *
  * Must not import zod, Node built-ins or the client.
  */
 import {
+  ApplicationFailure,
   CancellationScope,
   ChildWorkflowCancellationType,
   ParentClosePolicy,
@@ -16,13 +18,14 @@ import {
   defineSignal,
   getExternalWorkflowHandle,
   isCancellation,
+  patched,
   proxyActivities,
   setHandler,
   startChild,
   workflowInfo,
   type ChildWorkflowHandle,
 } from '@temporalio/workflow';
-import { WorkflowExecutionAlreadyStartedError, defineSearchAttributeKey } from '@temporalio/common';
+import { ChildWorkflowFailure, WorkflowExecutionAlreadyStartedError, defineSearchAttributeKey } from '@temporalio/common';
 import type { RequestDraft } from '../domain/request';
 import {
   APPROVAL_WORKFLOW,
@@ -33,10 +36,12 @@ import {
   type AgentActivities,
   type ApprovalInput,
   type ApprovalResult,
+  type ChildEnd,
+  type Knock,
   type SubmittedRequest,
 } from './protocol';
 
-export const outcomeSignal = defineSignal<[ApprovalResult]>(OUTCOME_SIGNAL);
+export const outcomeSignal = defineSignal<[Knock]>(OUTCOME_SIGNAL);
 
 /** A request as an agent workflow states it: how to resume is filled in by the helper. */
 export type AgentRequest = Omit<RequestDraft, 'resume' | 'run'> & { readonly run?: string };
@@ -61,6 +66,7 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
     async requestApproval(step, request) {
       const { workflowId } = workflowInfo();
       const cancelled = { yes: false, withdrawn: false };
+      const lost = { yes: false };
       // Nothing is asked for an agent that is going away.
       if (CancellationScope.current().consideredCancelled) await CancellationScope.current().cancelRequested;
       CancellationScope.current().cancelRequested.catch(() => (cancelled.yes = true));
@@ -75,7 +81,9 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
         // The child's result is lost when this workflow continues as new, and when the child was terminated: the knock is not.
         child?.result().then(
           () => knocks.add(approvalId),
-          () => undefined,
+          (error: unknown) => {
+            if (isLost(error) && patched(LOST)) lost.yes = true;
+          },
         );
         if (!child) knocks.add(approvalId);
         const ended = async (): Promise<ApprovalResult | null> => {
@@ -83,10 +91,12 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
           return await activities.readApprovalResult({ approvalId });
         };
         for (;;) {
-          await condition(() => knocks.has(approvalId) || cancelled.yes);
+          await condition(() => knocks.has(approvalId) || cancelled.yes || lost.yes);
+          if (lost.yes) throw lostFailure(approvalId);
           if (!knocks.has(approvalId)) {
             cancelled.withdrawn = true;
-            await withdraw(submitted, () => knocks.has(approvalId));
+            await withdraw(submitted, () => knocks.has(approvalId) || lost.yes);
+            continue;
           }
           const result = await ended();
           if (result) return result;
@@ -99,10 +109,23 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
   };
 }
 
+/** Guards the change: an agent of before waits on. */
+const LOST = 'a-lost-request-is-told';
+
+/** Its approval asked the record and was not known there, as after a restore of an older backup. Another failure is mended by the sweep. */
+const isLost = (error: unknown): boolean =>
+  error instanceof ChildWorkflowFailure && error.cause instanceof ApplicationFailure && error.cause.type === 'not_submitted';
+
+const lostFailure = (approvalId: string): ApplicationFailure =>
+  ApplicationFailure.nonRetryable(
+    `Countersign's record does not know ${approvalId} any more: its store was restored from a backup older than the request. Nothing was decided; ask again`,
+    'request_lost',
+  );
+
 const approvalIdIn = (message: unknown): string =>
   typeof message === 'object' && message !== null && 'approvalId' in message && typeof message.approvalId === 'string' ? message.approvalId : '';
 
-type ApprovalWorkflow = (input: ApprovalInput) => Promise<ApprovalResult>;
+type ApprovalWorkflow = (input: ApprovalInput) => Promise<ChildEnd>;
 
 const STATE = defineSearchAttributeKey('ApprovalState', 'KEYWORD');
 const TENANT = defineSearchAttributeKey('ApprovalTenant', 'KEYWORD');
@@ -110,7 +133,7 @@ const TENANT = defineSearchAttributeKey('ApprovalTenant', 'KEYWORD');
 /** Starts the approval as a child, or returns null when one runs (or ran) under this id already. */
 async function startApproval(submitted: SubmittedRequest, taskQueue: string): Promise<ChildWorkflowHandle<ApprovalWorkflow> | null> {
   const { tenant, approvalId, timeScale, headline } = submitted;
-  const input: ApprovalInput = { tenant, approvalId, timeScale };
+  const input: ApprovalInput = { tenant, approvalId, timeScale, inTurn: true };
   try {
     return await startChild<ApprovalWorkflow>(APPROVAL_WORKFLOW, {
       args: [input],

@@ -18,7 +18,7 @@ import { instant } from '../../domain/json';
 import type { Outcome } from '../../domain/outcome';
 import type { RequestDraft } from '../../domain/request';
 import { startEngine } from '../../workers/engine';
-import { COMMAND_SIGNAL, RECONCILE_WORKFLOW, approvalWorkflowId, deliveryWorkflowId } from '../../workflows/protocol';
+import { COMMAND_SIGNAL, NUDGE_SIGNAL, RECONCILE_WORKFLOW, approvalWorkflowId, deliveryWorkflowId } from '../../workflows/protocol';
 import { insist } from '../support/approver';
 import { until } from '../support/processes';
 import { startReferenceAgent } from '../support/reference-agent';
@@ -144,6 +144,59 @@ async function record(world: World, agent: { readonly url: string; refuseOnce(ap
   await insist(world, lost.approvalId, 'cleo', { type: 'approve', reason: 'ok' });
   await insist(world, lost.approvalId, 'fay', { type: 'approve', reason: 'ok' });
   await end('restarted', lost.approvalId, 'approved');
+
+  await sideDoors(world, ask, end);
+}
+
+/** What operators and strangers do to a run; see docs/side-doors.md. */
+async function sideDoors(world: World, ask: (request: RequestDraft) => Promise<string>, end: (name: string, id: string, outcome: Outcome) => Promise<void>) {
+  const { client, taskQueue } = world;
+  const handle = (id: string) => client.workflow.getHandle(approvalWorkflowId(TENANT, id));
+  const entries = async (id: string, type: string): Promise<number> => (await world.story(id)).filter((e) => e.type === type).length;
+
+  const stray = await ask(refund(48_000));
+  await handle(stray).signal('approve', { by: 'cleo' });
+  await handle(stray).signal(COMMAND_SIGNAL, { approve: true });
+  await handle(stray)
+    .executeUpdate('approve')
+    .catch(() => undefined);
+  await until(async () => (await entries(stray, 'refused')) === 3, 'all are refused on the record');
+  await insist(world, stray, 'fay', { type: 'deny', reason: 'No receipt' });
+  await end('strange-messages', stray, 'denied');
+
+  const nudged = await ask(refund(48_000));
+  await Promise.all(Array.from({ length: 40 }, () => handle(nudged).signal(NUDGE_SIGNAL)));
+  await insist(world, nudged, 'fay', { type: 'deny', reason: 'No receipt' });
+  await end('nudged-many-times', nudged, 'denied');
+
+  const reset = await ask(refund(48_000));
+  const first = await until(
+    async () => (await handle(reset).fetchHistory()).events?.find((e) => e.workflowTaskCompletedEventAttributes)?.eventId,
+    'its first task is done',
+  );
+  await client.workflowService.resetWorkflowExecution({
+    namespace: 'default',
+    workflowExecution: { workflowId: approvalWorkflowId(TENANT, reset) },
+    reason: 'recorded',
+    workflowTaskFinishEventId: first,
+    requestId: randomUUID(),
+  });
+  await until(async () => (await entries(reset, 'engine')) === 1, 'the new run has looked');
+  await insist(world, reset, 'fay', { type: 'deny', reason: 'No receipt' });
+  await end('reset', reset, 'denied');
+
+  for (const [name, approvalId, workflowId] of [
+    ['never-submitted', 'ap_never', approvalWorkflowId(TENANT, 'ap_never')],
+    ['invented-start', 'ap_never', 'approval/by-hand'],
+  ] as const) {
+    const run = await client.workflow.start('approval', { workflowId, taskQueue, args: [{ tenant: TENANT, approvalId, timeScale: 1 }] });
+    await run.result().catch(() => undefined);
+    await keep(world, name, workflowId);
+  }
+
+  const sweep = `sweep-${randomUUID()}`;
+  await client.workflow.execute(RECONCILE_WORKFLOW, { workflowId: sweep, taskQueue, args: [] });
+  await keep(world, 'reconcile-with-cursor', sweep);
 }
 
 async function main(): Promise<void> {
