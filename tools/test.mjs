@@ -1,10 +1,12 @@
 /**
- * `npm test`: installs what is missing, then types, format, lint, import rules and tests, the cheapest first.
+ * `npm test`: installs what is missing, then types, format, lint, import rules and tests, the cheapest first, and
+ * the fast part of the tests again under each version of Node that we promise.
  * Arguments go to Jest: `npm test -- --selectProjects unit`. All steps run even if one fails, and the exit code says whether all passed.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensurePackages, requireNode, root, run, runTs } from './lib.mjs';
+import { underEachNode } from './nodes.mjs';
 
 requireNode();
 await ensurePackages();
@@ -17,12 +19,14 @@ const node = (file, more) => run(process.execPath, [...file, ...more], { env });
 
 const steps = [
   ['engines', () => runTs('workers/engine/prepare.ts', [], { env })],
+  ['servers of docker-compose.yml', () => runTs('test/support/programs/prepare-compose.ts', [], { env })],
   ['browser', () => browser()],
   ['types', () => node(bin('typescript', 'bin/tsc'), ['-p', '.', '--noEmit'])],
   ['format', () => node(bin('prettier', 'bin/prettier.cjs'), ['--check', '--log-level', 'warn', '.'])],
   ['lint', () => node(bin('eslint', 'bin/eslint.js'), ['.', '--max-warnings', '0'])],
   ['import rules', () => node(bin('dependency-cruiser', 'bin/dependency-cruise.mjs'), ['--config', '.dependency-cruiser.cjs', ...folders()])],
   ['tests', () => node(bin('jest', 'bin/jest.js'), args)],
+  ['Node versions', () => versions()],
 ];
 
 const failed = [];
@@ -39,6 +43,13 @@ function folders() {
   return ['domain', 'policy', 'record', 'workflows', 'activities', 'workers', 'client', 'examples', 'test', 'bench'].filter((name) =>
     existsSync(join(root, name)),
   );
+}
+
+/** The fast part under the other versions of Node that we promise; not when only some tests were asked for. */
+function versions() {
+  if (args.length === 0) return underEachNode(env);
+  process.stdout.write('SKIPPED  Only some tests were asked for: run npm test without arguments, or node tools/nodes.mjs.\n');
+  return 0;
 }
 
 /** Tests of the page need Chromium. Where it cannot be had they are skipped, by name. */

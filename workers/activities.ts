@@ -2,14 +2,16 @@
  * The activities that Countersign's worker registers, composed from their factories.
  */
 import type { Client } from '@temporalio/client';
-import { ApplicationFailure } from '@temporalio/activity';
+import { ApplicationFailure, asyncLocalStorage as activityContext } from '@temporalio/activity';
 import { createAttempt } from '../activities/attempt';
 import { createCallback } from '../activities/callback';
 import type { Core } from '../activities/core';
 import { CommitError } from '../activities/errors';
 import { createEgress } from '../activities/egress';
 import { signalOutcome } from '../activities/engine';
+import { createBerths } from '../activities/berths';
 import { createEmail } from '../activities/notify/email';
+import { createWebhook, type WebhookSettings } from '../activities/notify/webhook';
 import { createReconcile } from '../activities/reconcile';
 import { EFFECTS, type ApprovalActivities, type AttemptInput, type AttemptResult, type EffectActivities } from '../workflows/protocol';
 
@@ -18,26 +20,37 @@ export interface WorkerOptions {
   readonly taskQueue: string;
   readonly smtpUrl: string;
   readonly mailFrom: string;
+  /** The webhook of this installation; none when left out. */
+  readonly webhook?: WebhookSettings | null;
+  /** How long one call to an agent or to the webhook may take, in milliseconds. */
+  readonly callTimeoutMs?: number;
   readonly reconcileGraceMs?: number;
 }
 
 export function createActivities(core: Core, options: WorkerOptions): { readonly activities: ApprovalActivities; close(): Promise<void> } {
-  const { deps, active } = core;
+  const { deps, active, pace } = core;
   const email = createEmail({ transportUrl: options.smtpUrl, from: options.mailFrom, publicUrl: deps.publicUrl });
   const egress = createEgress({ allowLoopback: deps.allowLoopback });
+  const calling = { egress, berths: createBerths(), ...(options.callTimeoutMs === undefined ? {} : { timeoutMs: options.callTimeoutMs }) };
   const attempt = createAttempt({
     ...deps,
     active,
+    pace,
     email,
-    callback: createCallback({ egress }),
-    signalOutcome: (workflowId, result) => signalOutcome(options.client, workflowId, result),
+    callback: createCallback(calling),
+    webhook: createWebhook({
+      settings: options.webhook ?? null,
+      callback: createCallback({ ...calling, words: { receiver: 'The receiver', what: 'webhook' } }),
+      publicUrl: deps.publicUrl,
+    }),
+    signalOutcome: (workflowId, approvalId) => signalOutcome(options.client, workflowId, approvalId),
   });
   const grace = options.reconcileGraceMs === undefined ? {} : { graceMs: options.reconcileGraceMs };
   return {
     activities: {
       commit: (input) => final(core.commit(input)),
       ...effects((input) => final(attempt(input))),
-      reconcile: createReconcile({ ...deps, active, client: options.client, taskQueue: options.taskQueue, ...grace }),
+      reconcile: alive(createReconcile({ ...deps, active, client: options.client, taskQueue: options.taskQueue, ...grace })),
     },
     async close() {
       email.close();
@@ -45,6 +58,22 @@ export function createActivities(core: Core, options: WorkerOptions): { readonly
     },
   };
 }
+
+/** How often long work tells the engine that its worker lives, in milliseconds. */
+const ALIVE_MS = 1_000;
+
+/** Work that goes on for long gives signs of life while it does. Called outside of the engine it has nobody to give them to. */
+const alive =
+  <Input, Output>(work: (input: Input) => Promise<Output>) =>
+  async (input: Input): Promise<Output> => {
+    const context = activityContext.getStore();
+    const beating = setInterval(() => context?.heartbeat(), ALIVE_MS);
+    try {
+      return await work(input);
+    } finally {
+      clearInterval(beating);
+    }
+  };
 
 /** One function under the name of every effect. */
 const effects = (attempt: (input: AttemptInput) => Promise<AttemptResult>): EffectActivities =>

@@ -1,6 +1,6 @@
 /**
  * The development mailbox: takes every mail by SMTP, keeps it in memory and as .eml files, shows it on a read-only page.
- * Nothing leaves the machine: it listens on loopback only and forwards nothing.
+ * Nothing leaves the machine: it listens on loopback unless told otherwise (in a container), and forwards nothing.
  * Must not import activities, client or the store: it knows mail, not approvals.
  */
 import { createHash } from 'node:crypto';
@@ -28,6 +28,8 @@ export interface Mail {
 }
 
 export interface MailSinkOptions {
+  /** Loopback when left out. */
+  readonly host?: string;
   /** 0 or left out: any free port. */
   readonly port?: number;
   /** null or left out: no page. */
@@ -48,10 +50,11 @@ export interface MailSink {
   stop(): Promise<void>;
 }
 
-const HOST = '127.0.0.1';
+const LOOPBACK = '127.0.0.1';
 const SIZE_MAX = 5 * 1024 * 1024;
 
 export async function startMailSink(options: MailSinkOptions = {}): Promise<MailSink> {
+  const host = options.host ?? LOOPBACK;
   const kept: Mail[] = [];
   const waiting = new Set<(mail: Mail) => void>();
   let files = 0;
@@ -100,7 +103,7 @@ export async function startMailSink(options: MailSinkOptions = {}): Promise<Mail
     },
   });
   const smtpPort = await listening(
-    (done) => smtp.listen(options.port ?? 0, HOST, done),
+    (done) => smtp.listen(options.port ?? 0, host, done),
     (failed) => smtp.on('error', failed),
     () => smtp.server.address(),
   );
@@ -112,14 +115,14 @@ export async function startMailSink(options: MailSinkOptions = {}): Promise<Mail
     web === null
       ? null
       : await listening(
-          (done) => web.listen(options.httpPort ?? 0, HOST, done),
+          (done) => web.listen(options.httpPort ?? 0, host, done),
           (failed) => web.once('error', failed),
           () => web.address(),
         );
 
   return {
-    smtpUrl: `smtp://${HOST}:${smtpPort}`,
-    webUrl: webPort === null ? null : `http://${HOST}:${webPort}/`,
+    smtpUrl: `smtp://${host}:${smtpPort}`,
+    webUrl: webPort === null ? null : `http://${host}:${webPort}/`,
     mails: () => [...kept],
     waitFor: (predicate, timeoutMs) =>
       new Promise((resolve, reject) => {
@@ -237,8 +240,9 @@ function show({ number, from, to, subject, text }: Mail): string {
 }
 
 if (require.main === module) {
-  const { MAIL_SINK_PORT, MAIL_SINK_HTTP_PORT, MAIL_SINK_DIR } = process.env;
+  const { MAIL_SINK_HOST, MAIL_SINK_PORT, MAIL_SINK_HTTP_PORT, MAIL_SINK_DIR } = process.env;
   startMailSink({
+    ...(MAIL_SINK_HOST ? { host: MAIL_SINK_HOST } : {}),
     port: Number(MAIL_SINK_PORT ?? 8725),
     httpPort: Number(MAIL_SINK_HTTP_PORT ?? 8726),
     ...(MAIL_SINK_DIR === undefined ? {} : { dir: MAIL_SINK_DIR }),

@@ -2,69 +2,140 @@
  * The worker process: reads its settings, refuses to run with a wrong engine, works until it is told to stop, and then lets
  * what has begun come to its end. Says what is wrong in one sentence, without a stack.
  */
-import { readFileSync } from 'node:fs';
 import { Client, Connection } from '@temporalio/client';
-import { DefaultLogger, NativeConnection, Runtime, type LogLevel } from '@temporalio/worker';
-import pino, { type Logger } from 'pino';
-import { ConfigError, clockOf, engineOptions, readConfig } from '../activities/config';
-import { createCore } from '../activities/core';
-import { parseStrict } from '../record/canonical';
-import { keysFromJson } from '../record/keys';
-import { openDatabase } from '../record/store/database';
+import { NativeConnection, type Worker } from '@temporalio/worker';
+import closeWithGrace from 'close-with-grace';
+import type { Logger } from 'pino';
+import { ConfigError, readConfig, type Config } from '../activities/config';
+import { dataConverterOf, engineAccess } from '../activities/connect';
+import { openCore } from '../activities/open';
+import { exposition } from '../activities/telemetry/exposition';
+import { createGauges } from '../activities/telemetry/gauges';
+import { createLog } from '../activities/telemetry/log';
+import { serveTelemetry } from '../activities/telemetry/server';
+import type { WebhookSettings } from '../activities/notify/webhook';
 import { createActivities } from './activities';
+import { readBundle } from './bundle';
 import { checkSearchAttributes, EngineError } from './engine';
+import { metered, meteredSequencer } from './metrics';
+import { keepReconcileSchedule } from './schedule';
 import { startSequencer } from './sequencer';
-import { createWorker, ensureReconcileSchedule } from './worker';
+import { installRuntime, readiness } from './telemetry';
+import { currentBuild, sayHowToSetCurrent } from './versions';
+import { createWorker, FORCE_MS, type Deployment } from './worker';
 
-/** How often the reconciler sweeps, in seconds. */
-const SWEEP_SECONDS = 30;
+/** How often the reconciler sweeps, in seconds: with the grace of a new request, everything goes on within half a minute of an outage. */
+const SWEEP_SECONDS = 10;
+/** How long everything may take after the signal: what was begun, then what is left to close. */
+const STOP_MS = FORCE_MS + 5_000;
+/** How long closing may take once the worker has stopped: nothing is lost by it any more. */
+const CLOSE_MS = 3_000;
 
 async function main(): Promise<void> {
   const config = readConfig(process.env, 'worker');
-  const log = pino({ name: 'worker', level: config.logLevel });
-  Runtime.install({ logger: temporalLogger(log) });
-  const remote = engineOptions(config);
-  await checkSearchAttributes(config.temporalAddress, config.temporalNamespace, { tls: config.temporalTls, apiKey: config.temporalApiKey });
-  const keys = keysFromJson(parseStrict(readFileSync(config.keysFile, 'utf8')));
-  const db = openDatabase(config.databaseUrl, { name: 'countersign-worker' });
-  const core = createCore({
-    db,
-    keys,
-    log,
-    clock: clockOf(config),
-    publicUrl: config.publicUrl,
-    development: config.development,
-    allowLoopback: config.allowLoopback,
-  });
+  const log = createLog('worker', config.logLevel);
+  const bundle = config.workflowBundle === null ? null : readBundle(config.workflowBundle);
+  const telemetry = await installRuntime(log, config.metricsPort !== null);
+  const remote = engineAccess(config);
+  const { taskQueue, temporalNamespace: namespace } = config;
+  await checkSearchAttributes(config.temporalAddress, namespace, remote);
+  const { core, db } = openCore(config, log, 'countersign-worker');
   const connection = await Connection.connect(remote);
   const native = await NativeConnection.connect(remote);
-  const client = new Client({ connection, namespace: config.temporalNamespace });
-  const { taskQueue } = config;
-  const { activities, close } = createActivities(core, { client, taskQueue, smtpUrl: config.smtpUrl ?? '', mailFrom: config.mailFrom });
-  const worker = await createWorker({ connection: native, namespace: config.temporalNamespace, taskQueue, activities });
-  await ensureReconcileSchedule(client, taskQueue, SWEEP_SECONDS);
-  const sequencer = startSequencer(core.deps);
-  log.info({ taskQueue, engine: config.temporalAddress }, 'worker runs');
+  const dataConverter = dataConverterOf(config);
+  const client = new Client({ connection, namespace, ...(dataConverter ? { dataConverter } : {}) });
+  const { activities, close } = createActivities(core, {
+    client,
+    taskQueue,
+    smtpUrl: config.smtpUrl ?? '',
+    mailFrom: config.mailFrom,
+    webhook: webhookOf(config, log),
+  });
+  const deployment = deploymentOf(config);
+  const worker = await createWorker({
+    connection: native,
+    namespace,
+    taskQueue,
+    activities: metered(activities, telemetry.meter),
+    ...(bundle ? { bundle } : {}),
+    ...(dataConverter ? { dataConverter } : {}),
+    ...(deployment ? { deployment } : {}),
+  });
+  const schedule = await keepReconcileSchedule({ client, taskQueue, everySeconds: SWEEP_SECONDS, log });
+  const gauges = createGauges(core.deps);
+  const watchers =
+    config.metricsPort === null
+      ? null
+      : await serveTelemetry({
+          host: config.metricsHost,
+          port: config.metricsPort,
+          setting: 'COUNTERSIGN_METRICS_PORT',
+          ready: () => readiness({ db, client, taskQueue, deployment, identity: worker.options.identity, state: () => idleBecause(worker) }),
+          metrics: async () => `${await telemetry.metrics()}${exposition(await gauges())}`,
+        });
+  const sequencer = startSequencer(core.deps, meteredSequencer(telemetry.meter));
+  let stopping = false;
+  const running = worker.run().catch((err: unknown) => {
+    // Where the engine takes no report, as when it is gone itself, the SDK gives up, in words of its own. Another worker gets the rest.
+    if (stopping) {
+      log.warn({ err }, 'what was begun could not be reported in time; another worker does it again');
+      return;
+    }
+    log.fatal({ err }, 'the worker cannot go on');
+    process.exit(1);
+  });
+
+  closeWithGrace(
+    {
+      delay: STOP_MS,
+      logger: false,
+      onSecondSignal: () => log.warn('the worker stops at once, as it was told twice; what it had begun is done again by another'),
+      onTimeout: () => log.error('the worker did not come to an end in time and is stopped; what it had begun is done again by another'),
+    },
+    async ({ err }) => {
+      if (err) log.error({ err }, 'the worker stops after an error');
+      stopping = true;
+      if (worker.getState() === 'RUNNING') worker.shutdown();
+      await running;
+      log.info('nothing that was begun is waited for any more');
+      const closing = Promise.allSettled([
+        sequencer.stop().then(() => db.destroy()),
+        close(),
+        schedule.stop(),
+        connection.close(),
+        native.close(),
+        watchers?.close(),
+      ]);
+      await Promise.race([closing, new Promise((resolve) => setTimeout(resolve, CLOSE_MS))]);
+      log.info('worker stopped');
+    },
+  );
+  log.info({ taskQueue, engine: config.temporalAddress, namespace, ...(deployment ? { deployment } : {}) }, 'worker runs');
+  if (deployment) await sayWhetherCurrent(log, client, deployment);
   process.send?.({ ready: true });
-  await worker.run();
-  await sequencer.stop();
-  await close();
-  await connection.close();
-  await native.close();
-  await db.destroy();
-  log.info('worker stopped');
+  await running;
 }
 
-/** Temporal's own words, in the same structured log. */
-function temporalLogger(log: Logger): DefaultLogger {
-  const levels: Record<LogLevel, 'trace' | 'debug' | 'info' | 'warn' | 'error'> = {
-    TRACE: 'trace',
-    DEBUG: 'debug',
-    INFO: 'debug',
-    WARN: 'warn',
-    ERROR: 'error',
-  };
-  return new DefaultLogger('INFO', ({ level, message, meta }) => log[levels[level]]({ ...meta }, message));
+const deploymentOf = ({ deploymentName: name, buildId }: Config): Deployment | null => (name === null || buildId === null ? null : { name, buildId });
+
+const idleBecause = (worker: Worker): string | null => (worker.getState() === 'RUNNING' ? null : 'the worker is stopping');
+
+/** A worker that waits for nothing looks like one that waits for work: so it says which it is. */
+async function sayWhetherCurrent(log: Logger, client: Client, deployment: Deployment): Promise<void> {
+  const build = await currentBuild(client, deployment.name).catch((err: unknown) => {
+    log.warn({ err, deployment }, 'it cannot be told which version of the deployment is current');
+    return deployment.buildId;
+  });
+  if (build === null) log.warn({ deployment }, sayHowToSetCurrent(deployment));
+  else if (build !== deployment.buildId)
+    log.info({ deployment, current: build }, 'another version of the deployment is current, and this one gets work when it is made current or ramped');
+}
+
+/** Says at the start whether there is one: no policy can know, and a question over a channel that is not there goes to the next. */
+function webhookOf({ webhookUrl: url, webhookSecrets: secrets }: Config, log: Logger): WebhookSettings | null {
+  if (url !== null) log.info({ host: new URL(url).host, secrets: secrets.length }, 'the channel webhook goes out to this host');
+  else log.info('no webhook is configured: questions over the channel webhook go to the next channel of their level at once');
+  return url === null ? null : { url, secrets };
 }
 
 main().catch((error: unknown) => {

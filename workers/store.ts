@@ -4,14 +4,15 @@
  * one process runs a directory at a time; passwords are generated and kept in the directory, readable by its owner only.
  */
 import { randomBytes } from 'node:crypto';
-import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Client, escapeIdentifier, escapeLiteral } from 'pg';
-import { ADMIN, freePort, heal, initialise, isFree, launch, type Cluster, type Running } from './store/cluster';
+import { Client, DatabaseError, escapeIdentifier, escapeLiteral } from 'pg';
+import { saysFull, writeWhole } from './disk';
+import { ADMIN, broken, failed, freePort, heal, initialise, inspect, isFree, launch, type Cluster, type Running } from './store/cluster';
 import { StoreError } from './store/errors';
 import { own } from './store/owner';
-import { programs, reachableDir, runAs } from './store/places';
+import { programs, reachableDir, runAs, userOf } from './store/places';
 import { stopPostgres, waitUntilGone } from './store/processes';
 
 export { StoreError, type StoreErrorCode } from './store/errors';
@@ -46,29 +47,50 @@ export interface Store {
 /** Starts the store and answers when it takes connections. */
 export async function startStore(options: StoreOptions): Promise<Store> {
   const say = options.onProgress ?? (() => undefined);
-  const as = runAs();
-  const root = reachableDir(options.dir, as, say);
-  mkdirSync(root, { recursive: true, mode: 0o755 });
-  // The other user passes through, and reads nothing here.
-  chmodSync(root, as ? 0o711 : 0o700);
-  const disown = own(root);
+  const other = runAs();
+  const root = reachableDir(options.dir, other, say);
+  const as = other && userOf(join(root, 'data'), other);
+  const disown = takeDir(root, as !== null);
   try {
     const cluster: Cluster = { root, data: join(root, 'data'), programs: programs(as, say), as, durable: options.durable ?? true };
     const passwords = passwordsOf(cluster);
     if (!existsSync(cluster.data)) say('Preparing the store (once, a few seconds)');
     await initialise(cluster, passwords.admin);
+    inspect(cluster);
     await heal(cluster, say);
-    const { running, port } = await launchOnPort(cluster, passwords.admin, options.port);
+    const { running, port } = await launchOnPort(cluster, passwords.admin, options.port, say);
     try {
       await ensureDatabase(port, passwords);
       return storeOf(cluster, running, port, passwords, disown);
     } catch (error) {
       await stopPostgres(running.pid);
-      throw error;
+      throw error instanceof StoreError ? error : failed(cluster, `did not prepare its database in ${cluster.data}`, firstLine(error), error);
     }
   } catch (error) {
     disown();
     throw error;
+  }
+}
+
+const firstLine = (error: unknown): string => (error instanceof Error ? error.message : String(error)).split('\n', 1)[0] ?? '';
+
+/** The directory is there, and this process's alone. */
+function takeDir(root: string, passable: boolean): () => void {
+  try {
+    mkdirSync(root, { recursive: true, mode: 0o755 });
+    // The other user passes through, and reads nothing here.
+    chmodSync(root, passable ? 0o711 : 0o700);
+    return own(root);
+  } catch (cause) {
+    if (cause instanceof StoreError) throw cause;
+    if (saysFull(cause)) throw new StoreError('store_disk_full', `The disk that holds ${root} is full; free some space there and start again`, { cause });
+    throw new StoreError(
+      'store_not_ours',
+      `The store's directory ${root} cannot be written (${firstLine(cause)}); mend its owner and permissions, or name another`,
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -104,25 +126,44 @@ function storeOf(cluster: Cluster, running: Running, port: number, passwords: Pa
 }
 
 /** Hex, so that they need no escaping anywhere. Written before the data, because the data cannot be opened without them. */
-function passwordsOf({ root, data }: Cluster): Passwords {
+function passwordsOf(cluster: Cluster): Passwords {
+  const { root, data } = cluster;
   const file = join(root, 'passwords.json');
-  if (existsSync(file)) {
-    const { admin, app } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Passwords>;
-    if (admin !== undefined && app !== undefined) return { admin, app };
-  }
+  const kept = existsSync(file) ? readPasswords(file) : null;
+  if (kept !== null) return kept;
   if (existsSync(data))
     throw new StoreError(
       'store_broken',
       `The store in ${root} has lost its passwords (${file}); restore that file from a backup, or remove the directory to begin anew`,
     );
   const made = { admin: randomBytes(24).toString('hex'), app: randomBytes(24).toString('hex') };
-  writeFileSync(`${file}.new`, JSON.stringify(made), { mode: 0o600, flush: true });
-  renameSync(`${file}.new`, file);
+  try {
+    writeWhole(file, JSON.stringify(made), 0o600);
+  } catch (cause) {
+    throw failed(cluster, `was not given its passwords in ${file}`, firstLine(cause), cause);
+  }
   return made;
 }
 
+function readPasswords(file: string): Passwords | null {
+  try {
+    const { admin, app } = JSON.parse(readFileSync(file, 'utf8')) as Partial<Passwords>;
+    return typeof admin === 'string' && typeof app === 'string' ? { admin, app } : null;
+  } catch (cause) {
+    if (cause instanceof SyntaxError) return null;
+    throw new StoreError('store_not_ours', `The store's passwords in ${file} cannot be read (${firstLine(cause)}); start as the user they belong to`, {
+      cause,
+    });
+  }
+}
+
 /** Another process may take a free port before PostgreSQL does: then the next one is tried. */
-async function launchOnPort(cluster: Cluster, password: string, wanted: number | undefined): Promise<{ running: Running; port: number }> {
+async function launchOnPort(
+  cluster: Cluster,
+  password: string,
+  wanted: number | undefined,
+  say: (line: string) => void,
+): Promise<{ running: Running; port: number }> {
   for (let attempt = 1; ; attempt += 1) {
     const port = wanted ?? (await freePort());
     if (wanted !== undefined && !(await isFree(wanted))) throw portInUse(wanted);
@@ -131,12 +172,29 @@ async function launchOnPort(cluster: Cluster, password: string, wanted: number |
     if (failure === null) return { running, port };
     const taken = /address already in use|could not create any TCP\/IP sockets/i.test(failure);
     if (taken && wanted !== undefined) throw portInUse(wanted);
-    if (!taken || attempt === 5) throw new StoreError('store_failed', `PostgreSQL did not start on ${cluster.data}: ${failure}`);
+    // A server that a killed start had just launched, or its last children, showed themselves only now.
+    const held = /lock file "postmaster.pid" already exists|pre-existing shared memory block/i.test(failure);
+    if (attempt === 5 || !(taken || held)) throw explain(cluster, failure);
+    if (held) await heal(cluster, say);
   }
+}
+
+/** Words of PostgreSQL that mean: what is on the disk is damaged, and starting again will not mend it. */
+const DAMAGED =
+  /not a valid data directory|incompatible with server|invalid data in file|incorrect checksum|control file|checkpoint record|invalid page|could not (open|read|access) (file|directory)|is not a (known|valid)|missing or erroneous|does not exist|invalid magic/i;
+
+function explain(cluster: Cluster, failure: string): StoreError {
+  if (/no space left|disk quota/i.test(failure)) return failed(cluster, `did not start on ${cluster.data}`, failure);
+  const fatal = /(?:FATAL|PANIC): {2}([^|\n]+)/.exec(failure)?.[1]?.trim() ?? failure;
+  if (DAMAGED.test(fatal)) return broken(cluster.root, cluster.data, fatal);
+  return failed(cluster, `did not start on ${cluster.data}`, fatal.split(' | ').at(-1) ?? '');
 }
 
 const portInUse = (port: number): StoreError =>
   new StoreError('store_port_in_use', `Port ${String(port)}, which the store should use, is in use; stop what uses it, or give another port`);
+
+/** PostgreSQL's code while it starts, recovers or stops: worth waiting for. */
+const NOT_YET = '57P03';
 
 /** Null when it answers, else what it said. */
 async function untilReady(running: Running, port: number, password: string): Promise<string | null> {
@@ -149,11 +207,13 @@ async function untilReady(running: Running, port: number, password: string): Pro
       // Something else on this port could answer; only ours is the child of this launch.
       if (!running.gone()) return null;
     } catch (error) {
-      const code = (error as { code?: string }).code;
-      if (code === '28P01') {
-        await stopPostgres(running.pid);
-        return 'its passwords do not fit; restore passwords.json from a backup, or remove the directory to begin anew';
-      }
+      const refusal = refusalIn(error);
+      if (refusal === null) continue;
+      // What refused may be another server that took the port: then ours is about to go, and says so itself.
+      await sleep(500);
+      if (running.gone()) return running.lastWords();
+      await stopPostgres(running.pid);
+      return refusal;
     } finally {
       await client.end().catch(() => undefined);
     }
@@ -161,6 +221,12 @@ async function untilReady(running: Running, port: number, password: string): Pro
   await stopPostgres(running.pid);
   await waitUntilGone(running.pid, 1_000);
   return `no answer within ${String(START_MS / 1000)} s; ${running.lastWords()}`;
+}
+
+/** What a server that answers says against us for good; null while it may still come. */
+function refusalIn(error: unknown): string | null {
+  if (!(error instanceof DatabaseError) || error.code === NOT_YET) return null;
+  return error.code === '28P01' ? 'its passwords do not fit; restore passwords.json from a backup, or remove the directory to begin anew' : error.message;
 }
 
 async function ensureDatabase(port: number, passwords: Passwords): Promise<void> {

@@ -3,15 +3,19 @@
  * Promises: one of it per home directory; what stands at the end says where it is; whatever fails leaves nothing behind and says one sentence.
  * For development on one machine: a production installation runs workers/main and client/api/main by itself.
  */
-import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
+import { readReach } from '../activities/config';
+import { engineAccess } from '../activities/connect';
 import { openDatabase, roleOf } from '../record/store/database';
 import { migrate } from '../record/store/migrate';
-import { accessFrom, OPEN, startEngine, type Access } from './engine';
+import { isFull, saysFull, writeWhole } from './disk';
+import { OPEN, startEngine, type Access } from './engine';
+import { systemCode } from './engine/errors';
 import { tryLock } from './engine/lock';
-import { assertPortFree } from './engine/port';
+import { assertPortFree, portInUse } from './engine/port';
 import { endWithUs } from './engine/watchdog';
 import { startMailSink } from './mail-sink';
 import { startStore } from './store';
@@ -52,9 +56,28 @@ export async function up(options: UpOptions): Promise<Up> {
     await bringUp(options, undo);
     return { settings, apiUrl: `http://localhost:${settings.apiPort}`, stop };
   } catch (error) {
+    // Looked at before what we stop makes room again.
+    const explained = fullDisk(error, settings.home);
     await stop();
-    throw error;
+    throw explained;
   }
+}
+
+/** What is said plainly already, whatever the disk's state. */
+const PLAIN = ['already_running', 'bad_flags', 'bad_home', 'port_in_use', 'disk_full', 'store_disk_full', 'store_in_use'];
+
+/** A full disk shows in many ways, most of which name anything but the disk. */
+function fullDisk(error: unknown, home: string): unknown {
+  if (PLAIN.includes(systemCode(error) ?? '')) return error;
+  // 53100: PostgreSQL could not extend a file.
+  if (!saysFull(error) && systemCode(error) !== '53100' && !isFull(home)) return error;
+  return new UpError(
+    'disk_full',
+    `The disk that holds ${home} is full: free some space there, or set COUNTERSIGN_HOME to a place with more, and start again.`,
+    {
+      cause: error,
+    },
+  );
 }
 
 async function bringUp({ settings, env, say, signal }: UpOptions, undo: (() => Promise<void>)[]): Promise<void> {
@@ -95,6 +118,8 @@ async function bringUp({ settings, env, say, signal }: UpOptions, undo: (() => P
         httpPort: settings.mailPort,
         dir: join(home, 'mail'),
         onMail: ({ to, subject }) => say(`Mail to ${to.join(', ')}: ${subject}`),
+      }).catch((error: unknown) => {
+        throw takenMeanwhile(error, settings, ['smtpPort', 'mailPort']) ?? error;
       });
   if (mail !== null) undo.push(() => mail.stop());
 
@@ -123,19 +148,23 @@ async function bringUp({ settings, env, say, signal }: UpOptions, undo: (() => P
     COUNTERSIGN_API_PORT: String(settings.apiPort),
     COUNTERSIGN_PUBLIC_URL: env['COUNTERSIGN_PUBLIC_URL'] || apiUrl,
     COUNTERSIGN_ALLOW_LOOPBACK: 'true',
+    COUNTERSIGN_TEMPORAL_UI_ORIGIN: env['COUNTERSIGN_TEMPORAL_UI_ORIGIN'] || `http://localhost:${settings.temporalUiPort}`,
     SMTP_URL: mail?.smtpUrl ?? env['SMTP_URL'],
   };
   // The owner's password is for migrations alone.
   delete partEnv['DATABASE_ADMIN_URL'];
   joinFile(join(home, 'up.env'), partEnv);
-  const part = (name: string, file: string, ready: () => Promise<boolean>, graceMs: number): ReturnType<typeof startPart> =>
-    startPart({ name, args: ['--import', 'tsx', file], cwd: ROOT, env: partEnv, logFile: join(home, 'logs', `${name}.log`), say, ready, graceMs });
-  const access = engine.origin === 'given' ? accessFrom(env) : OPEN;
+  const hopeless = (code: string): Error | null => (code === 'port_in_use' ? portInUse(settings.apiPort, aboutOf('apiPort'), variableOf('apiPort')) : null);
+  const part = (name: string, file: string, ready: () => Promise<boolean>, graceMs: number): ReturnType<typeof startPart> => {
+    const logFile = join(home, 'logs', `${name}.log`);
+    return startPart({ name, args: ['--import', 'tsx', file], cwd: ROOT, env: partEnv, logFile, say, ready, hopeless, graceMs });
+  };
+  const access = engine.origin === 'given' ? engineAccess(readReach(env)) : OPEN;
   step('Starting the worker');
-  const worker = await part('worker', join('workers', 'main.ts'), () => polls(engine.address, engine.namespace, access, taskQueue), 35_000);
+  const worker = await part('worker', join('workers', 'main.ts'), () => polls(engine.address, engine.namespace, access, taskQueue), 40_000);
   undo.push(worker.stop);
   step('Starting the API');
-  const api = await part('api', join('client', 'api', 'main.ts'), () => answers(`http://127.0.0.1:${settings.apiPort}/readyz`), 10_000);
+  const api = await part('api', join('client', 'api', 'main.ts'), () => answers(`http://127.0.0.1:${settings.apiPort}/readyz`), 35_000);
   undo.push(api.stop);
 
   step();
@@ -166,7 +195,7 @@ function joinFile(path: string, env: NodeJS.ProcessEnv): void {
     'COUNTERSIGN_TASK_QUEUE',
   ];
   const lines = [...names.map((name) => [name, env[name] ?? '']), ['COUNTERSIGN_URL', env['COUNTERSIGN_PUBLIC_URL'] ?? '']];
-  writeFileSync(path, lines.map((line) => `${line.join('=')}\n`).join(''), { mode: 0o600 });
+  writeWhole(path, lines.map((line) => `${line.join('=')}\n`).join(''), 0o600);
 }
 
 /** Makes this the only one in its home, with its ports free. Returns how to give the home back. */
@@ -177,13 +206,12 @@ async function takeHome(settings: UpSettings, env: NodeJS.ProcessEnv): Promise<(
     // The store's own user must pass through to its directory; secrets in here have modes of their own.
     chmodSync(home, 0o711);
   } catch (cause) {
-    throw new UpError('bad_home', `The directory ${home} cannot be written (${sentenceOf(cause)}): mend its permissions, or set COUNTERSIGN_HOME to another.`, {
-      cause,
-    });
+    if (saysFull(cause)) throw cause;
+    throw badHome(home, cause);
   }
   const path = join(home, 'up.lock');
   const unclean = existsSync(path);
-  const lock = tryLock(path);
+  const lock = lockHome(path, home);
   if ('heldBy' in lock) {
     throw new UpError(
       'already_running',
@@ -204,6 +232,29 @@ async function takeHome(settings: UpSettings, env: NodeJS.ProcessEnv): Promise<(
   return () => Promise.resolve(lock.release());
 }
 
+function lockHome(path: string, home: string): ReturnType<typeof tryLock> {
+  try {
+    return tryLock(path);
+  } catch (cause) {
+    if (saysFull(cause)) throw cause;
+    throw badHome(home, cause);
+  }
+}
+
+const badHome = (home: string, cause: unknown): UpError =>
+  new UpError(
+    'bad_home',
+    `The directory ${home} cannot be written (${sentenceOf(cause).replace(/\.$/, '')}): mend its owner and permissions, or set COUNTERSIGN_HOME to another.`,
+    { cause },
+  );
+
+/** A port that was free a moment ago and is not any more, as the same sentence. */
+function takenMeanwhile(error: unknown, settings: UpSettings, names: readonly FlagName[]): Error | null {
+  const port = typeof error === 'object' && error !== null && 'port' in error ? error.port : null;
+  const name = names.find((candidate) => settings[candidate] === port);
+  return systemCode(error) === 'EADDRINUSE' && name !== undefined ? portInUse(Number(port), aboutOf(name), variableOf(name), error) : null;
+}
+
 async function freeBy(until: number, check: () => Promise<void>): Promise<void> {
   for (;;) {
     try {
@@ -219,7 +270,7 @@ const answers = async (url: string): Promise<boolean> => (await fetch(url, { sig
 
 /** Whether some worker asks the engine for work on our queue. */
 async function polls(address: string, namespace: string, access: Access, taskQueue: string): Promise<boolean> {
-  const connection = await Connection.connect({ address, connectTimeout: '2s', tls: access.tls, ...(access.apiKey === null ? {} : { apiKey: access.apiKey }) });
+  const connection = await Connection.connect({ ...access, address, connectTimeout: '2s' });
   try {
     const { pollers } = await connection.workflowService.describeTaskQueue({
       namespace,
@@ -232,7 +283,16 @@ async function polls(address: string, namespace: string, access: Access, taskQue
   }
 }
 
+/** What runs on this machine is reached without a proxy, whatever the environment says of the world outside. */
+function besideProxies(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
+  const local = ['localhost', '127.0.0.1', '::1'];
+  const list = [...new Set([...(env['no_proxy'] ?? env['NO_PROXY'] ?? '').split(',').filter(Boolean), ...local])].join(',');
+  return { no_proxy: list, NO_PROXY: list };
+}
+
 async function main(): Promise<void> {
+  // The engine's client reads them where it connects.
+  Object.assign(process.env, besideProxies(process.env));
   const say = (line: string): void => void process.stdout.write(`${line}\n`);
   const settings = readSettings(process.argv.slice(2), process.env, ROOT);
   if (settings.help) return say(helpText());

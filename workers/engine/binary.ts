@@ -72,7 +72,7 @@ export async function findEngine(options: FindEngine): Promise<EngineBinary> {
           { cause: failure },
         );
       }
-      await buildEngine({ go, module, target: join(at, 'temporal'), env, onProgress });
+      await buildEngine({ go, module, target: join(at, 'temporal'), env, onProgress, download: sayCause(failure) });
       origin = 'build';
     },
   });

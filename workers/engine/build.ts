@@ -15,11 +15,13 @@ export interface BuildEngine {
   /** The directory of the pinned go.mod. */
   readonly module: string;
   readonly target: string;
+  /** Why the download before it failed, for the sentence that says that this did too. */
+  readonly download: string;
   readonly env: NodeJS.ProcessEnv;
   readonly onProgress: Progress;
 }
 
-export async function buildEngine({ go, module, target, env, onProgress }: BuildEngine): Promise<void> {
+export async function buildEngine({ go, module, target, download, env, onProgress }: BuildEngine): Promise<void> {
   let modules = 0;
   let packages = 0;
   const onLine = (line: string): void => {
@@ -38,10 +40,16 @@ export async function buildEngine({ go, module, target, env, onProgress }: Build
       }),
   );
   if (code !== 0) {
-    const said = output.trim().split('\n').at(-1) ?? '';
     throw new EngineError(
       'engine_build_failed',
-      `The Temporal server did not build in ${module} (${said}): see that Go is current and its module proxy can be reached, or set TEMPORAL_ADDRESS to a server that runs.`,
+      `The Temporal server could not be had: its download failed (${download}), and its source in ${module} did not build (${whyOf(output)}); ` +
+        'see that this machine reaches temporal.download or the Go proxy (GOPROXY), install the Temporal CLI, or set TEMPORAL_ADDRESS to a server that runs.',
     );
   }
+}
+
+/** The line that says most: what could not be fetched, else the last one. */
+function whyOf(output: string): string {
+  const lines = output.trim().split('\n');
+  return (lines.find((line) => /dial tcp|connect|no such host|proxyconnect|no space left/.test(line)) ?? lines.at(-1) ?? '').trim().slice(0, 300);
 }

@@ -10,8 +10,13 @@ export type EngineErrorCode =
   | 'port_in_use'
   /** The server was started and died, or never answered. */
   | 'engine_failed'
+  /** Its database file is damaged, or of another version of the server. */
+  | 'engine_database_broken'
+  | 'disk_full'
   /** The server named by TEMPORAL_ADDRESS does not answer. */
   | 'engine_unreachable'
+  /** It answers, and does not let us in. */
+  | 'engine_refused'
   | 'search_attributes_missing'
   | 'search_attributes_failed'
   /** No download of the time-skipping server, and no Java or no Maven. */

@@ -2,4 +2,4 @@
 export { EngineError, type EngineErrorCode } from './errors';
 export { startEngine, type Engine, type StartEngine } from './server';
 export { startTimeSkipping, type StartTimeSkipping } from './time-skipping';
-export { accessFrom, checkSearchAttributes, OPEN, registerSearchAttributes, SEARCH_ATTRIBUTES, type Access } from './search-attributes';
+export { checkSearchAttributes, OPEN, registerSearchAttributes, SEARCH_ATTRIBUTES, type Access } from './search-attributes';

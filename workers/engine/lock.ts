@@ -4,88 +4,95 @@
  */
 import { linkSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { isStill, nameOf, type ProcessName } from '../store/processes';
 import { systemCode } from './errors';
 
-export interface Holder {
-  readonly pid: number;
-  /** When the kernel says that process began; tells a reused pid from its earlier owner. Null where it cannot be known. */
-  readonly born: string | null;
-}
+/** Who has it, beyond the reuse of its number. */
+export type Holder = ProcessName;
 
-const bornAt = (pid: number): string | null => {
+const read = (path: string): string | null => {
   try {
-    // The name in parentheses may hold spaces: count the fields after it. The 22nd of the line is the start time.
-    return (
-      readFileSync(`/proc/${pid}/stat`, 'utf8')
-        .replace(/^.*\) /s, '')
-        .split(' ')[19] ?? null
-    );
+    return readFileSync(path, 'utf8');
   } catch {
     return null;
   }
 };
 
-function isAlive(holder: Holder): boolean {
+function holderIn(text: string): Holder | null {
   try {
-    process.kill(holder.pid, 0);
-  } catch (error) {
-    // EPERM: it lives, under another user.
-    if (systemCode(error) !== 'EPERM') return false;
-  }
-  return holder.born === null || bornAt(holder.pid) === holder.born;
-}
-
-function readHolder(path: string): Holder | null {
-  try {
-    const value: unknown = JSON.parse(readFileSync(path, 'utf8'));
+    const value: unknown = JSON.parse(text);
     if (typeof value !== 'object' || value === null || !('pid' in value) || typeof value.pid !== 'number') return null;
-    return { pid: value.pid, born: 'born' in value && typeof value.born === 'string' ? value.born : null };
+    return { pid: value.pid, startedAt: 'startedAt' in value && typeof value.startedAt === 'string' ? value.startedAt : null };
   } catch {
     return null;
   }
 }
 
-/** Takes the lock and returns how to give it back, or says who holds it. */
+/** The one file through which a holder that died is succeeded: its name comes from what the dead one wrote. */
+const successorOf = (path: string, text: string): string => `${path}.after-${createHash('sha256').update(text).digest('hex').slice(0, 16)}`;
+
+/** From the lock's text on: who lives in the line of its successors, or the names of their files up to the first that is missing. */
+function line(path: string, found: string): { readonly living: Holder | null; readonly successors: readonly string[] } {
+  const successors: string[] = [];
+  for (let text: string | null = found; text !== null;) {
+    const holder = holderIn(text);
+    if (holder !== null && isStill(holder)) return { living: holder, successors };
+    const next = successorOf(path, text);
+    if (successors.includes(next)) {
+      // The same rubbish twice, as a power cut leaves it, names nobody.
+      rmSync(next, { force: true });
+      return { living: null, successors: [] };
+    }
+    successors.push(next);
+    text = read(next);
+  }
+  return { living: null, successors };
+}
+
+/**
+ * Takes the lock and returns how to give it back, or says who holds it.
+ * Whoever succeeds a dead holder links a file that only one can link, sees that the lock still is the dead one's, and puts its own name over it.
+ * Should it die in between, it is succeeded in the same way. So no live lock is ever moved, however many come at once.
+ */
 export function tryLock(path: string): { readonly release: () => void } | { readonly heldBy: Holder } {
   mkdirSync(dirname(path), { recursive: true });
+  const text = JSON.stringify({ ...nameOf(process.pid), id: randomUUID() });
   const mine = `${path}.${process.pid}.${randomUUID()}`;
-  writeFileSync(mine, JSON.stringify({ pid: process.pid, born: bornAt(process.pid) } satisfies Holder));
+  // A link appears whole or not at all: nobody ever reads a lock without its holder.
+  const place = (at: string): boolean => {
+    try {
+      linkSync(mine, at);
+      return true;
+    } catch (error) {
+      if (systemCode(error) !== 'EEXIST') throw error;
+      return false;
+    }
+  };
+  const release = (): void => {
+    if (read(path) === text) rmSync(path, { force: true });
+  };
   try {
+    writeFileSync(mine, text);
     for (;;) {
-      try {
-        // A link appears whole or not at all: nobody ever reads a lock without its holder.
-        linkSync(mine, path);
-        return { release: () => rmSync(path, { force: true }) };
-      } catch (error) {
-        if (systemCode(error) !== 'EEXIST') throw error;
+      if (place(path)) return { release };
+      const found = read(path);
+      if (found === null) continue; // Given back just now.
+      const { living, successors } = line(path, found);
+      if (living !== null && read(path) === found) return { heldBy: living };
+      const successor = successors.at(-1);
+      if (living !== null || successor === undefined || !place(successor)) continue;
+      if (read(path) !== found) {
+        rmSync(successor, { force: true });
+        continue;
       }
-      const holder = readHolder(path);
-      if (holder !== null && isAlive(holder)) return { heldBy: holder };
-      retire(path);
+      renameSync(mine, path);
+      for (const done of successors) rmSync(done, { force: true });
+      return { release };
     }
   } finally {
     rmSync(mine, { force: true });
   }
-}
-
-/** Moves a dead lock away. If a live one took its place between our look and our move, it is put back. */
-function retire(path: string): void {
-  const aside = `${path}.${process.pid}.${randomUUID()}`;
-  try {
-    renameSync(path, aside);
-  } catch {
-    return; // Someone else was quicker.
-  }
-  const moved = readHolder(aside);
-  if (moved !== null && isAlive(moved)) {
-    try {
-      linkSync(aside, path);
-    } catch {
-      // A third process holds it now; the one we moved sees the work done when its turn ends.
-    }
-  }
-  rmSync(aside, { force: true });
 }
 
 export interface LockOptions {

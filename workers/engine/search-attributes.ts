@@ -4,6 +4,8 @@
  */
 import { Connection } from '@temporalio/client';
 import { temporal } from '@temporalio/proto';
+import type { EngineAccess } from '../../activities/connect';
+import { explainRefusal, explainUnreachable } from '../../activities/diagnose';
 import { EngineError, sayCause } from './errors';
 
 export type AttributeType = 'Keyword' | 'KeywordList' | 'Datetime';
@@ -23,21 +25,11 @@ const WIRE: Record<AttributeType, temporal.api.enums.v1.IndexedValueType> = {
   Datetime: temporal.api.enums.v1.IndexedValueType.INDEXED_VALUE_TYPE_DATETIME,
 };
 
-/** How to reach a server that is not our own. */
-export interface Access {
-  readonly tls: boolean;
-  readonly apiKey: string | null;
-}
+/** How to reach a server: TLS and API key, as `engineAccess` reads them from the settings. */
+export type Access = Omit<EngineAccess, 'address'>;
 
 /** A server of our own, on this machine. */
-export const OPEN: Access = { tls: false, apiKey: null };
-
-/** TEMPORAL_TLS and TEMPORAL_API_KEY; a key implies TLS. */
-export function accessFrom(env: NodeJS.ProcessEnv): Access {
-  const apiKey = env['TEMPORAL_API_KEY'] || null;
-  const tls = env['TEMPORAL_TLS'] || String(apiKey !== null);
-  return { tls: tls === 'true' || tls === '1', apiKey };
-}
+export const OPEN: Access = { tls: false };
 
 interface AttributeFindings {
   readonly missing: readonly string[];
@@ -45,17 +37,22 @@ interface AttributeFindings {
   readonly mistyped: readonly string[];
 }
 
-async function connected<T>(address: string, access: Access, use: (connection: Connection) => Promise<T>): Promise<T> {
+async function connected<T>(address: string, namespace: string, access: Access, use: (connection: Connection) => Promise<T>): Promise<T> {
+  const reach = { ...access, address };
+  const refused = (cause: unknown): EngineError | null => {
+    const why = explainRefusal(reach, namespace, cause);
+    return why === null ? null : new EngineError('engine_refused', why, { cause });
+  };
   let connection: Connection;
   try {
-    connection = await Connection.connect({ address, connectTimeout: '5s', tls: access.tls, ...(access.apiKey === null ? {} : { apiKey: access.apiKey }) });
+    connection = await Connection.connect({ ...reach, connectTimeout: '5s' });
   } catch (cause) {
-    throw new EngineError('engine_unreachable', `No Temporal server answers at ${address}: start one there, or set TEMPORAL_ADDRESS to where one runs.`, {
-      cause,
-    });
+    throw refused(cause) ?? new EngineError('engine_unreachable', await explainUnreachable(reach), { cause });
   }
   try {
     return await use(connection);
+  } catch (error) {
+    throw (error instanceof EngineError ? null : refused(error)) ?? error;
   } finally {
     await connection.close();
   }
@@ -73,6 +70,14 @@ async function find(connection: Connection, namespace: string): Promise<Attribut
   return { missing, mistyped };
 }
 
+/** What to type, where only the cluster's operator may add them. Temporal Cloud has a program of its own for it. */
+function howToAdd(namespace: string, names: readonly string[]): string {
+  const typed = Object.entries(SEARCH_ATTRIBUTES).filter(([name]) => names.includes(name));
+  const options = typed.map(([name, type]) => `--name ${name} --type ${type}`).join(' ');
+  const pairs = typed.map(([name, type]) => `--sa "${name}=${type}"`).join(' ');
+  return `"temporal operator search-attribute create --namespace ${namespace} ${options}", or on Temporal Cloud "tcld namespace search-attributes add --namespace ${namespace} ${pairs}"`;
+}
+
 const refuseMistyped = (namespace: string, names: readonly string[]): never => {
   throw new EngineError(
     'search_attributes_missing',
@@ -82,7 +87,7 @@ const refuseMistyped = (namespace: string, names: readonly string[]): never => {
 
 /** Adds what is missing. Safe to repeat, and for two programs to do at once. */
 export async function registerSearchAttributes(address: string, namespace: string, access: Access = OPEN): Promise<void> {
-  await connected(address, access, async (connection) => {
+  await connected(address, namespace, access, async (connection) => {
     const before = await find(connection, namespace);
     if (before.mistyped.length > 0) refuseMistyped(namespace, before.mistyped);
     if (before.missing.length === 0) return;
@@ -99,7 +104,7 @@ export async function registerSearchAttributes(address: string, namespace: strin
       throw new EngineError(
         'search_attributes_failed',
         `The search attributes ${after.missing.join(', ')} could not be registered in namespace ${namespace} at ${address} (${sayCause(cause)}): ` +
-          `register them with "temporal operator search-attribute create", or use an account that may.`,
+          `add them with ${howToAdd(namespace, after.missing)}, then start again.`,
         { cause },
       );
     }
@@ -108,13 +113,13 @@ export async function registerSearchAttributes(address: string, namespace: strin
 
 /** Refuses with one sentence unless every attribute is there with its type. Called by the worker before it polls. */
 export async function checkSearchAttributes(address: string, namespace: string, access: Access = OPEN): Promise<void> {
-  await connected(address, access, async (connection) => {
+  await connected(address, namespace, access, async (connection) => {
     const { missing, mistyped } = await find(connection, namespace);
     if (mistyped.length > 0) refuseMistyped(namespace, mistyped);
     if (missing.length > 0) {
       throw new EngineError(
         'search_attributes_missing',
-        `Namespace ${namespace} at ${address} lacks the search attributes ${missing.join(', ')}: register them with "temporal operator search-attribute create", then start again.`,
+        `Namespace ${namespace} at ${address} lacks the search attributes ${missing.join(', ')}: add them with ${howToAdd(namespace, missing)}, then start again.`,
       );
     }
   });

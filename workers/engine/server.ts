@@ -4,12 +4,17 @@
  * TEMPORAL_ADDRESS is read here and nowhere else in this folder: where it is set, nothing is started.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { dirname } from 'node:path';
 import { Connection } from '@temporalio/client';
+import { readReach } from '../../activities/config';
+import { engineAccess } from '../../activities/connect';
+import { isFull, saysFull } from '../disk';
 import { findEngine, type EngineOrigin } from './binary';
 import type { Progress } from './cache';
+import { isDatabaseBroken, keepDatabase, readyDatabase, setAside } from './database';
 import { EngineError } from './errors';
 import { assertPortFree, freePort, portInUse } from './port';
-import { accessFrom, registerSearchAttributes, SEARCH_ATTRIBUTES } from './search-attributes';
+import { registerSearchAttributes, SEARCH_ATTRIBUTES } from './search-attributes';
 import { endWithUs } from './watchdog';
 
 export interface StartEngine {
@@ -22,6 +27,8 @@ export interface StartEngine {
   readonly namespace?: string;
   /** Lifts the poll limits of the single shard, which otherwise rule the speed. Default true. */
   readonly tuned?: boolean;
+  /** More of the server's dynamic configuration, as `key=value`. */
+  readonly settings?: readonly string[];
   readonly onProgress?: Progress;
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -47,16 +54,60 @@ export async function startEngine(options: StartEngine = {}): Promise<Engine> {
   const namespace = options.namespace ?? env['TEMPORAL_NAMESPACE'] ?? 'default';
   const given = env['TEMPORAL_ADDRESS'];
   if (given !== undefined && given !== '') {
-    await registerSearchAttributes(given, namespace, accessFrom(env));
+    await registerSearchAttributes(given, namespace, engineAccess(readReach(env)));
     return { address: given, namespace, uiUrl: null, pid: null, origin: 'given', settings: [], stop: () => Promise.resolve() };
   }
   const onProgress = options.onProgress ?? (() => undefined);
   const { path, origin } = await findEngine({ env, onProgress });
+  const launchOnce = (): Promise<Engine> => launch({ ...options, env, namespace, path, origin });
+  const { dbFile } = options;
+  if (dbFile === undefined) return await launchOnce();
+  try {
+    const existed = readyDatabase(dbFile);
+    const engine = await launchOnce().catch(async (error: unknown) => {
+      if (!existed || !(error instanceof EngineError) || error.code !== 'engine_database_broken') throw error;
+      return await launchEmpty(dbFile, error, launchOnce, onProgress);
+    });
+    keepDatabase(dbFile);
+    return engine;
+  } catch (error) {
+    if (!saysFull(error)) throw error;
+    throw new EngineError('disk_full', fullSentence(dbFile), { cause: error });
+  }
+}
+
+/** The engine holds nothing that the record does not: an unreadable file is moved aside, loudly, and the sweep starts what is open again. */
+async function launchEmpty(dbFile: string, error: EngineError, launchOnce: () => Promise<Engine>, onProgress: Progress): Promise<Engine> {
+  const aside = setAside(dbFile);
+  try {
+    readyDatabase(dbFile);
+    const engine = await launchOnce();
+    onProgress(
+      `WARNING: ${error.message} It was moved to ${aside.path}, and the server starts empty: the record is untouched, and the sweep starts ` +
+        'every open approval again from it within a minute. Workflows of your own agents that ran on this server are only in the file that was moved.',
+    );
+    return engine;
+  } catch (second) {
+    // Not the file, then.
+    aside.restore();
+    throw second;
+  }
+}
+
+interface Launch extends StartEngine {
+  readonly env: NodeJS.ProcessEnv;
+  readonly namespace: string;
+  readonly path: string;
+  readonly origin: EngineOrigin;
+}
+
+async function launch(options: Launch): Promise<Engine> {
+  const { env, namespace, path, origin } = options;
   if (options.port !== undefined) await assertPortFree(options.port, 'the Temporal server', 'COUNTERSIGN_TEMPORAL_PORT', HOST);
   if (typeof options.uiPort === 'number') await assertPortFree(options.uiPort, "Temporal's UI", 'COUNTERSIGN_TEMPORAL_UI_PORT', HOST);
   const port = options.port ?? (await freePort(HOST));
   const uiPort = options.uiPort ?? null;
-  const settings = options.tuned === false ? [] : TUNED;
+  const settings = [...(options.tuned === false ? [] : TUNED), ...(options.settings ?? [])];
   const args = ['server', 'start-dev', '--ip', HOST, '--port', String(port), '--namespace', namespace, '--log-level', 'error'];
   args.push(...(uiPort === null ? ['--headless'] : ['--ui-port', String(uiPort), '--ui-disable-news-fetch']));
   if (options.dbFile !== undefined) args.push('--db-filename', options.dbFile, '--sqlite-pragma', 'journal_mode=WAL');
@@ -76,7 +127,7 @@ export async function startEngine(options: StartEngine = {}): Promise<Engine> {
   };
   const address = `${HOST}:${port}`;
   try {
-    await serving(address, namespace, child, () => failure(port, uiPort, said()));
+    await serving(address, namespace, child, { said, explain: () => failure({ port, uiPort, dbFile: options.dbFile ?? null, output: said() }) });
     await registerSearchAttributes(address, namespace);
   } catch (error) {
     await stop();
@@ -101,42 +152,76 @@ const ended = (child: ChildProcess): Promise<{ readonly reason: string }> =>
     child.once('exit', (code, signal) => resolve({ reason: signal === null ? `exit code ${code ?? 'unknown'}` : signal }));
   });
 
+const runs = (child: ChildProcess): boolean => child.exitCode === null && child.signalCode === null;
+
 async function end(child: ChildProcess, gone: Promise<unknown>): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null) return;
+  if (!runs(child)) return;
   child.kill('SIGTERM');
   const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
   await gone;
   clearTimeout(timer);
 }
 
-function failure(port: number, uiPort: number | null, output: string): EngineError {
+interface Failed {
+  readonly port: number;
+  readonly uiPort: number | null;
+  readonly dbFile: string | null;
+  readonly output: string;
+}
+
+function failure({ port, uiPort, dbFile, output }: Failed): EngineError {
   if (/address already in use/i.test(output)) {
     // Taken between our look and its start; the message names the port it could not have.
     if (uiPort !== null && output.includes(`:${uiPort}`)) return portInUse(uiPort, "Temporal's UI", 'COUNTERSIGN_TEMPORAL_UI_PORT');
     return portInUse(port, 'the Temporal server', 'COUNTERSIGN_TEMPORAL_PORT');
   }
-  const last = output.split('\n').at(-1) ?? '';
+  const last = output.split('\n').at(-1)?.trim().slice(0, 300) ?? '';
+  if (dbFile !== null && (/disk is full|no space left/i.test(output) || isFull(dirname(dbFile)))) return new EngineError('disk_full', fullSentence(dbFile));
+  if (dbFile !== null && isDatabaseBroken(output))
+    return new EngineError('engine_database_broken', `The Temporal server cannot use its database ${dbFile} (${reasonIn(output)}).`);
   return new EngineError(
     'engine_failed',
-    `The Temporal server on port ${port} stopped before it served${last === '' ? '' : ` (${last.trim()})`}: start again, or set TEMPORAL_ADDRESS to another.`,
+    `The Temporal server on port ${port} stopped before it served${last === '' ? '' : ` (${last})`}: start again, or set TEMPORAL_ADDRESS to another.`,
   );
 }
 
-/** Returns when the namespace can be described, which is later than when the port answers. */
-async function serving(address: string, namespace: string, child: ChildProcess, explain: () => EngineError): Promise<void> {
-  const deadline = Date.now() + 60_000;
+const fullSentence = (dbFile: string): string =>
+  `The disk that holds ${dirname(dbFile)} is full, and the Temporal server keeps its database there: free some space and start again.`;
+
+/** The words that say what is wrong with the file, out of a line full of other things. */
+const reasonIn = (output: string): string =>
+  /(?:file is not a database|disk image is malformed|no such (?:table|column)[^("]*|[^:"]*has no column named \S+|unable to open database file)/i
+    .exec(output)?.[0]
+    .trim() ?? 'it is of another version';
+
+interface Watch {
+  readonly said: () => string;
+  readonly explain: () => EngineError;
+}
+
+/** How long a server may complain of its database before that is the reason why it does not serve, in milliseconds. */
+const COMPLAINTS_MS = 5_000;
+const NOT_FOUND = 5;
+
+/** Returns when the namespace can be described and runs can be looked up, which is later than when the port answers. */
+async function serving(address: string, namespace: string, child: ChildProcess, { said, explain }: Watch): Promise<void> {
+  const began = Date.now();
   for (;;) {
-    if (child.exitCode !== null || child.signalCode !== null) throw explain();
+    if (!runs(child)) throw explain();
     try {
       const connection = await Connection.connect({ address, connectTimeout: '2s' });
       try {
         await connection.workflowService.describeNamespace({ namespace });
-        return;
+        await connection.withDeadline(Date.now() + 2_000, () => looksUp(connection, namespace));
+        // Something else on this port could answer; ours has gone then.
+        if (runs(child)) return;
       } finally {
         await connection.close();
       }
     } catch (cause) {
-      if (Date.now() > deadline) {
+      const waited = Date.now() - began;
+      if (waited > COMPLAINTS_MS && isDatabaseBroken(said())) throw explain();
+      if (waited > 60_000) {
         throw new EngineError(
           'engine_failed',
           `The Temporal server at ${address} was started but did not serve within 60 s: see that this machine is not overloaded, and start again.`,
@@ -145,5 +230,16 @@ async function serving(address: string, namespace: string, child: ChildProcess, 
       }
     }
     await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+/** Asks for runs that nobody has, by name and by number: only a server whose tables are whole can say that they are not there. */
+async function looksUp(connection: Connection, namespace: string): Promise<void> {
+  for (const runId of ['', '00000000-0000-4000-8000-000000000000']) {
+    try {
+      await connection.workflowService.describeWorkflowExecution({ namespace, execution: { workflowId: 'countersign-no-such-run', runId } });
+    } catch (error) {
+      if (!(typeof error === 'object' && error !== null && 'code' in error && error.code === NOT_FOUND)) throw error;
+    }
   }
 }

@@ -5,7 +5,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, cpSync, existsSync, lchownSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { StoreError } from './errors';
@@ -34,6 +34,21 @@ export function runAs(): RunAs | null {
     'store_no_user',
     'PostgreSQL does not run as root, and this system has neither a user postgres nor nobody; run as another user, or set DATABASE_URL',
   );
+}
+
+/** Data that belongs to an ordinary user, who made it without us, goes on as that user; what root copied here is given to ours. */
+export function userOf(data: string, as: RunAs): RunAs {
+  const stat = statSync(data, { throwIfNoEntry: false });
+  if (stat === undefined || !stat.isDirectory()) return as;
+  if (stat.uid !== 0) return { uid: stat.uid, gid: stat.gid };
+  give(data, as);
+  return as;
+}
+
+/** The directory and all in it; of a link the link itself. */
+function give(path: string, { uid, gid }: RunAs): void {
+  lchownSync(path, uid, gid);
+  for (const entry of readdirSync(path, { recursive: true, encoding: 'utf8' })) lchownSync(join(path, entry), uid, gid);
 }
 
 /** Whether any user can pass through every directory above `path`. */

@@ -2,7 +2,8 @@
  * Questions about processes that are not our children: alive, and still the one that was meant.
  * Imports Node only.
  */
-import { readFileSync, readlinkSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** A process beyond the reuse of its number: with the time it started, where the system tells. */
@@ -21,6 +22,19 @@ const statOf = (pid: number): readonly string[] | null => {
   }
 };
 
+/** What `ps` says of a process, where there is no /proc. */
+function ps(pid: number, column: 'lstart' | 'command'): string | null {
+  if (process.platform === 'linux' || process.platform === 'win32') return null;
+  try {
+    const said = execFileSync('ps', ['-ww', '-o', `${column}=`, '-p', String(pid)], { env: { LC_ALL: 'C', TZ: 'UTC' }, stdio: ['ignore', 'pipe', 'ignore'] });
+    return said.toString().trim() || null;
+  } catch {
+    return null;
+  }
+}
+
+const bornAt = (pid: number): string | null => statOf(pid)?.[19] ?? ps(pid, 'lstart');
+
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -31,20 +45,44 @@ export function isAlive(pid: number): boolean {
   return statOf(pid)?.[0] !== 'Z';
 }
 
-export const nameOf = (pid: number): ProcessName => ({ pid, startedAt: statOf(pid)?.[19] ?? null });
+export const nameOf = (pid: number): ProcessName => ({ pid, startedAt: bornAt(pid) });
 
-export const isStill = (name: ProcessName): boolean => isAlive(name.pid) && (name.startedAt === null || nameOf(name.pid).startedAt === name.startedAt);
+export const isStill = (name: ProcessName): boolean => isAlive(name.pid) && (name.startedAt === null || bornAt(name.pid) === name.startedAt);
 
-/** Whether the process runs PostgreSQL on that data directory. Where the system does not tell, a live process counts as it. */
+/** Whether the process runs PostgreSQL on that data directory: a number that another program has by now does not. */
 export function isPostgresOn(pid: number, dataDir: string): boolean {
   if (!isAlive(pid)) return false;
-  if (process.platform !== 'linux') return true;
   try {
-    const command = readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8').split('\0');
-    return command.includes(dataDir) && /postgres/.test(command[0] ?? readlinkSync(`/proc/${String(pid)}/exe`));
+    const command =
+      process.platform === 'linux'
+        ? readFileSync(`/proc/${String(pid)}/cmdline`, 'utf8')
+            .split('\0')
+            .join(' ')
+        : (ps(pid, 'command') ?? '');
+    const [program = '', rest = ''] = [command.slice(0, command.indexOf(' -D ')), command.slice(command.indexOf(' -D '))];
+    return program.includes('postgres') && rest.startsWith(` -D ${dataDir} `);
   } catch {
     return false;
   }
+}
+
+/**
+ * Every process of PostgreSQL that works in the data directory, the server's children among them: they outlive a killed server for a moment,
+ * and a second server beside them would ruin the data. Known on Linux only; elsewhere PostgreSQL's own check of its shared memory stands alone.
+ */
+export function postgresIn(dataDir: string): readonly number[] {
+  if (process.platform !== 'linux' || !existsSync(dataDir)) return [];
+  const dir = realpathSync(dataDir);
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      try {
+        return readlinkSync(`/proc/${String(pid)}/cwd`) === dir && readlinkSync(`/proc/${String(pid)}/exe`).includes('postgres') && isAlive(pid);
+      } catch {
+        return false;
+      }
+    });
 }
 
 /** Waits until the process has gone; false when it has not within `withinMs`. */

@@ -1,5 +1,5 @@
 /** Why `npm start` cannot go on: a stable code and one sentence. Imports nothing. */
-export type UpErrorCode = 'already_running' | 'bad_flags' | 'bad_home' | 'bad_keys_file' | 'bad_policy' | 'part_failed';
+export type UpErrorCode = 'already_running' | 'bad_flags' | 'bad_home' | 'bad_keys_file' | 'bad_policy' | 'part_failed' | 'disk_full';
 
 export class UpError extends Error {
   override readonly name = 'UpError';

@@ -15,8 +15,10 @@ export interface PartOptions {
   readonly env: NodeJS.ProcessEnv;
   readonly logFile: string;
   readonly say: (line: string) => void;
-  /** True once it does its work. Asked again and again at the start only. */
+  /** True once it does its work. Asked again and again at the start only, after it has said itself that it is ready. */
   readonly ready: () => Promise<boolean>;
+  /** The error for a code with which it ended by itself, where starting it again would not help. */
+  readonly hopeless?: (code: string) => Error | null;
   /** How long an orderly stop may take before it is killed. */
   readonly graceMs: number;
 }
@@ -39,12 +41,18 @@ export async function startPart(options: PartOptions): Promise<Part> {
   let stopping = false;
   let wasReady = false;
   let deaths = 0;
+  // Its own word, since another program could answer on its port.
+  const word = { ready: false };
   let pause: NodeJS.Timeout | undefined;
 
   const launch = (): void => {
     const began = Date.now();
     // A group of its own: a Ctrl-C at the terminal is ours to pass on, in order.
-    const started = spawn(process.execPath, options.args, { cwd: options.cwd, env: options.env, detached: true, stdio: ['ignore', log, log] });
+    const started = spawn(process.execPath, options.args, { cwd: options.cwd, env: options.env, detached: true, stdio: ['ignore', log, log, 'ipc'] });
+    word.ready = false;
+    started.on('message', (message) => {
+      if (typeof message === 'object' && 'ready' in message) word.ready = true;
+    });
     child = started;
     const callOff = started.pid === undefined ? () => undefined : endWithUs(started.pid);
     let over = false;
@@ -82,13 +90,17 @@ export async function startPart(options: PartOptions): Promise<Part> {
   writeSync(log, '');
   launch();
   const deadline = Date.now() + READY_MS;
-  while (!(await options.ready().catch(() => false))) {
-    const hopeless = deaths >= EARLY_DEATHS;
-    if (hopeless || Date.now() > deadline) {
+  while (!(word.ready && (await options.ready().catch(() => false)))) {
+    const words = deaths === 0 ? null : lastWords(logFile, offset);
+    const refusal = words?.code == null ? null : (options.hopeless?.(words.code) ?? null);
+    const early = deaths >= EARLY_DEATHS;
+    if (refusal !== null || early || Date.now() > deadline) {
       await stop();
+      if (refusal !== null) throw refusal;
+      const said = (words ?? lastWords(logFile, offset)).sentence;
       throw new UpError(
         'part_failed',
-        `The ${name} ${hopeless ? 'stops as soon as it starts' : `was not ready within ${READY_MS / 1000} s`}${lastWords(logFile, offset)}; its log is ${logFile}.`,
+        `The ${name} ${early ? 'stops as soon as it starts' : `was not ready within ${READY_MS / 1000} s`}${said === '' ? '' : ` (${said})`}; its log is ${logFile}.`,
       );
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
@@ -99,13 +111,20 @@ export async function startPart(options: PartOptions): Promise<Part> {
 
 const tooLarge = (file: string): boolean => (statSync(file, { throwIfNoEntry: false })?.size ?? 0) > LOG_MAX;
 
-/** The last line it wrote that reads like a sentence, in parentheses. */
-function lastWords(file: string, offset: number): string {
+interface LastWords {
+  /** Of the sentence with which it ended by itself, as in `port_in_use: The port …`. */
+  readonly code: string | null;
+  readonly sentence: string;
+}
+
+/** The last line it wrote that reads like a sentence. */
+function lastWords(file: string, offset: number): LastWords {
   const lines = readFileSync(file)
     .subarray(offset)
     .toString('utf8')
     .split('\n')
-    .filter((line) => /^[A-Z{]/.test(line) && !line.startsWith('Node.js '));
-  const last = lines.at(-1)?.slice(0, 300);
-  return last === undefined ? '' : ` (${last.replace(/[.\s]+$/, '')})`;
+    .filter((line) => /^([A-Z{]|[a-z_]+: )/.test(line) && !line.startsWith('Node.js '));
+  const [, code, coded] = /^([a-z]+_[a-z_]+): (.*)$/.exec(lines.findLast((line) => /^[a-z]+_[a-z_]+: /.test(line)) ?? '') ?? [];
+  const sentence = (coded ?? lines.at(-1) ?? '').slice(0, 300).replace(/[.\s]+$/, '');
+  return { code: code ?? null, sentence };
 }

@@ -1,7 +1,7 @@
 /**
  * What a first start finds nothing of: a policy, a directory, an agent. Promises that a later start changes none of what people published since.
  */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import type { Person } from '../../domain/directory';
@@ -10,6 +10,7 @@ import type { Keys } from '../../record/keys';
 import { agentByName, issueKey, registerAgent } from '../../record/store/agents';
 import { databaseTime, type Db } from '../../record/store/database';
 import { activeDirectory, activePolicy, publishDirectory, publishPolicy } from '../../record/store/policies';
+import { writeWhole } from '../disk';
 import { UpError } from './errors';
 
 export const TENANT = 'demo';
@@ -58,7 +59,7 @@ async function seedAgent({ db, agentFile }: SeedOptions, at: string, people: rea
   const owner = people.some((person) => person.id === OWNER) ? OWNER : null;
   if (known === null) await registerAgent(db, { tenant: TENANT, agent: AGENT, owner, callbackHosts: ['127.0.0.1', 'localhost'], callbackSecrets: [secret] });
   const key = await issueKey(db, { tenant: TENANT, agent: AGENT, at });
-  writeFileSync(agentFile, `COUNTERSIGN_KEY=${key}\nCOUNTERSIGN_CALLBACK_SECRET=${secret}\n`, { mode: 0o600 });
+  writeWhole(agentFile, `COUNTERSIGN_KEY=${key}\nCOUNTERSIGN_CALLBACK_SECRET=${secret}\n`, 0o600);
   return key;
 }
 
