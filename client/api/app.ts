@@ -4,29 +4,36 @@
  */
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest, RawReplyDefaultExpression, RawRequestDefaultExpression, RawServerDefault } from 'fastify';
 import type { ZodTypeProvider } from 'fastify-type-provider-zod';
+import type { Family } from '../../activities/telemetry/exposition';
 import type { AgentIdentity } from '../../domain/request';
 import type { ApiDeps } from './deps';
 import type { Identify } from './identity';
 import type { MakeMove } from './moves';
 import { ApiError } from './problems';
-import type { Caller, SignedIn } from './visibility';
+import { SESSION_COOKIE } from './sessions';
+import { isWatcher, type Caller, type SignedIn } from './visibility';
 
 export type App = FastifyInstance<RawServerDefault, RawRequestDefaultExpression, RawReplyDefaultExpression, FastifyBaseLogger, ZodTypeProvider>;
 
-/** `page`: people by their cookie, checked by the page itself, which answers with pages instead of problems. */
-type Who = 'public' | 'agent' | 'person' | 'caller' | 'page';
+/**
+ * `operator`: a person who sees everything of their tenant, by session token or, as other pages of the same site ask, by cookie.
+ * `page`: people by their cookie, checked by the page itself, which answers with pages instead of problems.
+ */
+type Who = 'public' | 'agent' | 'person' | 'caller' | 'operator' | 'page';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
     who?: Who;
   }
   interface FastifyRequest {
-    /** Set for `agent`, `person` and `caller` routes before the body is read. */
+    /** Set for `agent`, `person`, `caller` and `operator` routes before the body is read. */
     caller: Caller | null;
   }
   interface FastifyInstance {
     /** Every route there is, for the test that tries each as everyone. */
     routeTable: { readonly method: string; readonly url: string; readonly who: Who }[];
+    /** What it has counted so far. */
+    families: () => readonly Family[];
   }
 }
 
@@ -54,12 +61,22 @@ export function thePerson(request: FastifyRequest): SignedIn {
   return caller;
 }
 
+export function theOperator(request: FastifyRequest): SignedIn {
+  const person = thePerson(request);
+  if (!isWatcher(person.person)) throw new ApiError('forbidden', 'This is for operators and auditors of a tenant');
+  return person;
+}
+
 /** Fills `request.caller` as the route asks, before anything of the message is read. */
 export async function authenticate(request: FastifyRequest, identify: Identify): Promise<void> {
   const who = request.routeOptions.config.who ?? 'public';
   switch (who) {
     case 'public':
     case 'page':
+      return;
+    case 'operator':
+      request.caller = await identify.bearer(request.headers.authorization ?? `Bearer ${request.cookies[SESSION_COOKIE] ?? ''}`);
+      theOperator(request);
       return;
     case 'caller':
     case 'agent':

@@ -12,9 +12,15 @@ export interface ApiOptions {
   readonly taskQueue: string;
   readonly patience?: ApiDeps['patience'];
   readonly rateLimit?: number;
+  readonly payloads?: ApiDeps['payloads'];
+  readonly draining?: ApiDeps['draining'];
+  readonly doors?: ApiDeps['doors'];
 }
 
-export function apiDeps({ deps, active, tokens, submit, commit }: Core, { client, taskQueue, patience, rateLimit }: ApiOptions): ApiDeps {
+export function apiDeps(
+  { deps, active, tokens, submit, commit }: Core,
+  { client, taskQueue, patience, rateLimit, draining, doors, payloads = null }: ApiOptions,
+): ApiDeps {
   return {
     ...deps,
     submit,
@@ -23,7 +29,10 @@ export function apiDeps({ deps, active, tokens, submit, commit }: Core, { client
     sessions: createSessions(deps.keys.command.privateKey),
     directoryOf: (tenant) => active.directoryOf(deps.db, tenant),
     jwks: tokens.jwks,
+    payloads,
     ...(patience === undefined ? {} : { patience }),
     ...(rateLimit === undefined ? {} : { rateLimit }),
+    ...(draining === undefined ? {} : { draining }),
+    ...(doors === undefined ? {} : { doors }),
   };
 }

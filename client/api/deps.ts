@@ -3,9 +3,11 @@
  * Types only.
  */
 import type { Deps } from '../../activities/deps';
+import type { Cipher } from '../../activities/codec/codec';
 import type { Commit } from '../../activities/commit';
 import type { Submit } from '../../activities/submit';
 import type { Directory } from '../../domain/directory';
+import type { Doors } from './admission';
 import type { Gateway } from './gateway';
 import type { Sessions } from './sessions';
 
@@ -25,6 +27,17 @@ export interface Patience {
 
 export const PATIENCE: Patience = { engineMs: 2_000, moveMs: 25_000, tryMs: 5_000, openMs: 5_000, waitMs: 30_000 };
 
+/** What the codec endpoint needs, and whether a run's summary would lie beside encrypted payloads in clear. */
+export interface PayloadAccess {
+  readonly cipher: Cipher;
+  /** What is new is encrypted; else only what is old still reads. */
+  readonly encrypts: boolean;
+  /** The one other origin whose pages may read answers: the Temporal UI's. */
+  readonly uiOrigin: string | null;
+  /** Its operators read what belongs to no tenant. */
+  readonly operatorTenant: string | null;
+}
+
 export interface ApiDeps extends Deps {
   readonly submit: Submit;
   readonly commit: Commit;
@@ -35,6 +48,12 @@ export interface ApiDeps extends Deps {
   /** Public keys of decision tokens. */
   readonly jwks: () => { readonly keys: readonly object[] };
   readonly patience?: Patience;
+  /** Null or absent: nothing in the engine is encrypted. */
+  readonly payloads?: PayloadAccess | null;
+  /** Whether the process is stopping: it still answers, and asks everybody to go elsewhere. */
+  readonly draining?: () => boolean;
+  /** How many requests and moves at once, and how many wait; {@link DOORS} unless told. */
+  readonly doors?: Doors;
   /** Requests a minute from one caller. */
   readonly rateLimit?: number;
 }

@@ -36,9 +36,12 @@ export interface GatewayOptions {
 
 const FAILED_PRECONDITION = 9;
 
+/** As it comes, or as the cause of what the SDK makes of a failed update. */
+const isPrecondition = (error: unknown): boolean => isGrpcServiceError(error) && Number(error.code) === FAILED_PRECONDITION;
+
 function toGatewayError(error: unknown, workflowId: string): GatewayError {
   if (error instanceof WorkflowNotFoundError) return new GatewayError('no_workflow', `No run of ${workflowId} is open`, { cause: error });
-  if (isGrpcServiceError(error) && Number(error.code) === FAILED_PRECONDITION) {
+  if (isPrecondition(error) || (error instanceof Error && isPrecondition(error.cause))) {
     return new GatewayError('paused', `The workflow ${workflowId} is paused; unpause it in Temporal and the move goes through`, { cause: error });
   }
   return new GatewayError('unavailable', `The engine did not answer for ${workflowId}`, { cause: error });

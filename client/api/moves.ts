@@ -5,13 +5,18 @@
  */
 import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { sql } from 'kysely';
 import { issueCommand } from '../../activities/commands';
 import { readAnswer } from '../../activities/commit';
-import type { Move } from '../../domain/moves';
+import type { Instant } from '../../domain/json';
+import type { CommandBody, Move } from '../../domain/moves';
+import { isOutcome, type State } from '../../domain/outcome';
+import type { Db } from '../../record/store/database';
 import type { CommandAnswer } from '../../workflows/protocol';
+import { createDoor, DOORS } from './admission';
 import { PATIENCE, type ApiDeps } from './deps';
 import { createLimiter, IN_FLIGHT_MAX } from './limiter';
-import { ApiError } from './problems';
+import { ApiError, notFound } from './problems';
 import { standing, type ApprovalRow } from './reads';
 import type { MoveInput } from './schemas';
 import type { SignedIn } from './visibility';
@@ -23,6 +28,8 @@ export type MakeMove = (viewer: SignedIn, approval: ApprovalRow, input: MoveInpu
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
+/** Between looks at the record while the engine is at work, in milliseconds. */
+const LOOK_MS = { least: 12, most: 500 };
 
 /** The same person, approval and key name the same command, in any process and at any time. */
 export const commandIdOf = (tenant: string, approvalId: string, person: string, key: string): string =>
@@ -39,10 +46,56 @@ export function splitMove(input: MoveInput): { readonly move: Move; readonly pac
 
 const sameMove = (a: Move, b: Move): boolean => a.type === b.type && JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
 
+/** When to look: when moves of late were on the record. Sooner would find nothing and cost a busy store, later would let a person wait. */
+function createLooks() {
+  let usual: number = LOOK_MS.least;
+  const within = (pauseMs: number): number => Math.max(LOOK_MS.least, Math.min(pauseMs, LOOK_MS.most));
+  return {
+    first: (): number => usual,
+    after: (waitedMs: number): number => within(waitedMs / 3),
+    /** An answer that was there at the first look may have been there for a while: the next one looks a little sooner. */
+    learn: (waitedMs: number): void => void (usual = within(waitedMs > usual ? (usual + waitedMs) / 2 : waitedMs * 0.8)),
+  };
+}
+
+/** What the record says of a command before it is handed over, read at one moment. */
+interface Standing {
+  readonly at: Instant;
+  /** Whether the approval has ended. */
+  readonly ended: boolean;
+  /** The command, where it was stored before. */
+  readonly stored: CommandBody | null;
+  readonly answer: CommandAnswer | null;
+}
+
+async function whereItStands(db: Db, tenant: string, approvalId: string, commandId: string): Promise<Standing> {
+  const row = await db
+    .selectFrom('approvals as a')
+    .leftJoin('commands as c', (join) =>
+      join.onRef('c.tenant', '=', 'a.tenant').onRef('c.approval_id', '=', 'a.approval_id').on('c.command_id', '=', commandId),
+    )
+    .leftJoin('answers as w', (join) => join.onRef('w.tenant', '=', 'a.tenant').onRef('w.approval_id', '=', 'a.approval_id').on('w.command_id', '=', commandId))
+    .select(['a.state', 'c.body', 'w.answer'])
+    .select(sql<Instant>`clock_timestamp()`.as('at'))
+    .where('a.tenant', '=', tenant)
+    .where('a.approval_id', '=', approvalId)
+    .executeTakeFirst();
+  if (!row) throw notFound('approval');
+  // Both were written from these very types.
+  return {
+    at: row.at,
+    ended: isOutcome(row.state as State),
+    stored: row.body as unknown as CommandBody | null,
+    answer: row.answer as unknown as CommandAnswer | null,
+  };
+}
+
 export function createMakeMove(deps: ApiDeps): MakeMove {
   const { db, gateway, commit, log } = deps;
   const patience = deps.patience ?? PATIENCE;
   const limiter = createLimiter(IN_FLIGHT_MAX);
+  const looks = createLooks();
+  const enter = createDoor((deps.doors ?? DOORS).moves, 'moves of people');
 
   /** The first level opens moments after the submit; a move that comes in between waits for it instead of being refused. */
   async function untilOpened(approval: ApprovalRow, deadline: number): Promise<void> {
@@ -52,42 +105,58 @@ export function createMakeMove(deps: ApiDeps): MakeMove {
     }
   }
 
-  /** What the record says: the stored answer, or for an approval that has ended, the one it gives now. */
-  async function fromRecord(tenant: string, approvalId: string, commandId: string): Promise<CommandAnswer | null> {
-    const stored = await readAnswer(db, tenant, commandId);
-    if (stored) return stored.answer;
-    const { ended } = await standing(db, tenant, approvalId);
-    if (!ended) return null;
-    // No workflow will take it any more. Sequence 0 adopts nothing: that is the workflow's to say.
+  /** For an approval that has ended no workflow will take it any more. Sequence 0 adopts nothing: that is the workflow's to say. */
+  async function afterTheEnd(tenant: string, approvalId: string, commandId: string): Promise<CommandAnswer | null> {
     const { answer } = await commit({ tenant, approvalId, seq: 0, command: { type: 'command', commandId }, workflowTime: Date.now() });
     return answer;
   }
 
-  async function answered(tenant: string, approvalId: string, commandId: string, deadline: number): Promise<CommandAnswer | null> {
-    for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
-      const early = await fromRecord(tenant, approvalId, commandId);
+  /** A move counts once it is on the record; the engine may say so later, when the agent has been told as well. */
+  async function onRecord(told: Promise<CommandAnswer>, tenant: string, commandId: string): Promise<CommandAnswer> {
+    const engine = { spoke: false };
+    const speaks = (): void => void (engine.spoke = true);
+    told.then(speaks, speaks);
+    for (let [pause, waited] = [looks.first(), 0]; ; pause = looks.after(waited)) {
+      await sleep(pause);
+      waited += pause;
+      const stored = engine.spoke ? null : await readAnswer(db, tenant, commandId);
+      if (!stored && !engine.spoke) continue;
+      const answer = stored?.answer ?? (await told);
+      looks.learn(waited);
+      return answer;
+    }
+  }
+
+  async function answered(tenant: string, approvalId: string, commandId: string, deadline: number, first: Standing): Promise<CommandAnswer | null> {
+    for (let [pause, seen] = [FIRST_PAUSE_MS, first]; ; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
+      const early = seen.answer ?? (seen.ended ? await afterTheEnd(tenant, approvalId, commandId) : null);
       if (early) return early;
       const left = deadline - Date.now();
       if (left <= 0) return null;
       try {
-        return await limiter.run(approvalId, () =>
+        const told = limiter.run(approvalId, () =>
           gateway.sendCommand(tenant, approvalId, commandId, Math.max(1, Math.min(patience.tryMs, deadline - Date.now()))),
         );
+        return await Promise.race([told, onRecord(told, tenant, commandId)]);
       } catch (error) {
         log.warn({ err: error, tenant, approvalId, commandId }, 'the engine did not answer a move; asking the record');
       }
       await sleep(Math.max(0, Math.min(pause, deadline - Date.now())));
+      seen = await whereItStands(db, tenant, approvalId, commandId);
     }
   }
 
-  return async (viewer, approval, input, idempotencyKey) => {
+  async function make(...[viewer, approval, input, idempotencyKey]: Parameters<MakeMove>): Promise<Moved> {
     const { tenant, approvalId } = approval;
     const person = viewer.person.id;
     const { move, packetDigest } = splitMove(input);
     const commandId = idempotencyKey === undefined ? randomUUID() : commandIdOf(tenant, approvalId, person, idempotencyKey);
     const started = Date.now();
     await untilOpened(approval, started + patience.openMs);
-    const stored = await issueCommand(deps, { tenant, approvalId, commandId, person, move, packetDigest, signedInAt: viewer.signedInAt });
+    const before = await whereItStands(db, tenant, approvalId, commandId);
+    const now = deps.clock.now({ database: before.at, workflowTime: null });
+    const command = { tenant, approvalId, commandId, person, move, packetDigest, signedInAt: viewer.signedInAt, now };
+    const stored = before.stored ?? (await issueCommand(deps, command));
     if (!sameMove(stored.move, move) || stored.packetDigest !== packetDigest) {
       throw new ApiError(
         'key_reused',
@@ -95,7 +164,9 @@ export function createMakeMove(deps: ApiDeps): MakeMove {
         { command_id: commandId },
       );
     }
-    const answer = await answered(tenant, approvalId, commandId, started + patience.moveMs);
+    const answer = await answered(tenant, approvalId, commandId, started + patience.moveMs, before);
     return answer ? { status: 'answered', commandId, answer } : { status: 'stored', commandId };
-  };
+  }
+
+  return (...move) => enter(() => make(...move));
 }

@@ -36,17 +36,26 @@ export const presentApproval = (a: ApprovalRow, publicUrl: string): z.output<typ
 /** `2026-11-21 09:30 UTC`. */
 export const minute = (at: Instant): string => `${at.slice(0, 16).replace('T', ' ')} UTC`;
 
-const DONE: Readonly<Record<OwedKind, (to: string) => string>> = {
-  ask: (to) => `Mail to ${to}: asked`,
-  remind: (to) => `Mail to ${to}: reminded`,
-  page_backup: (to) => `Mail to ${to}: paged`,
-  tell_asked: (to) => `Mail to ${to}: how it stands`,
-  tell_requester: (to) => `Mail to ${to}, for the agent: how it ended`,
-  tell_customer: () => 'Mail to the customer',
+const BY = { email: 'Mail to', webhook: 'Webhook for' } as const;
+
+const DONE: Readonly<Record<OwedKind, (to: string, by: string) => string>> = {
+  ask: (to, by) => `${by} ${to}: asked`,
+  remind: (to, by) => `${by} ${to}: reminded`,
+  page_backup: (to, by) => `${by} ${to}: paged`,
+  tell_asked: (to, by) => `${by} ${to}: how it stands`,
+  tell_requester: (to, by) => `${by} ${to}, for the agent: how it ended`,
+  tell_customer: (_, by) => `${by} the customer`,
   open_ticket: (to) => `Ticket in the queue ${to}`,
   callback: (to) => `Signed callback to ${to}`,
   signal_workflow: (to) => `Signal to the agent's workflow ${to}`,
 };
+
+function attempted({ kind, status, attempt, detail, channel, reached, fallsTo }: Extract<ApprovalEvent, { type: 'attempted' }>, to: string): string {
+  const what = DONE[kind](to, BY[channel ?? 'email']);
+  if (status === 'done') return reached === undefined ? what : `${what} (${reached})`;
+  const next = fallsTo === undefined ? '' : `; next by ${fallsTo}`;
+  return `${what}: attempt ${String(attempt)} ${status === 'failed_for_now' ? 'failed for now' : 'failed for good'} (${detail})${next}`;
+}
 
 /** One sentence for a line of the timeline; `name` turns a person's id into a name. */
 export function sentence(event: ApprovalEvent, name: (id: string) => string): string {
@@ -86,9 +95,7 @@ export function sentence(event: ApprovalEvent, name: (id: string) => string): st
     case 'refused':
       return `A move (${event.move}) by ${name(event.by)} was refused: ${event.message}`;
     case 'attempted':
-      return event.status === 'done'
-        ? DONE[event.kind](name(event.to))
-        : `${DONE[event.kind](name(event.to))}: attempt ${String(event.attempt)} ${event.status === 'failed_for_now' ? 'failed for now' : 'failed for good'} (${event.detail})`;
+      return attempted(event, name(event.to));
     case 'engine':
       return `The engine was ${event.what}: ${event.why}`;
   }

@@ -31,12 +31,16 @@ const PROBLEMS = {
   forbidden_fact: [422, 'A fact that is not yours to claim'],
   missing_evidence: [422, 'Evidence is missing'],
   amount_unreadable: [422, 'The amount cannot be read'],
+  no_such_refusal: [422, 'There is no such refusal'],
+  exception_taken: [409, 'There is an exception already'],
+  no_exception: [422, 'The policy makes no exception'],
   key_reused: [409, 'The key was used for something else'],
   callback_not_allowed: [422, 'The callback address is not allowed'],
   no_policy: [503, 'No policy is published'],
   no_directory: [503, 'No directory is published'],
   policy_broken: [500, 'The policy cannot be read'],
   // ours
+  busy: [503, 'Busy'],
   unavailable: [503, 'Not ready'],
   internal: [500, 'Something went wrong here'],
 } as const satisfies Record<SubmitCode, readonly [number, string]> & Record<string, readonly [number, string]>;
@@ -44,6 +48,7 @@ const PROBLEMS = {
 /** How each refused move is told. */
 const REFUSED: Readonly<Record<RefusalCode, number>> = {
   unknown_command: 409,
+  unsigned_message: 403,
   bad_signature: 403,
   command_expired: 409,
   wrong_approval: 409,

@@ -108,6 +108,11 @@ export const DeliveriesSchema = page(
       attempts: z.int(),
       last_detail: z.string(),
       next_at: z.string().nullable(),
+      channel: z.string().nullable().describe('What a message goes out on now: email or webhook'),
+      reached: z
+        .enum(['sent', 'delivered'])
+        .nullable()
+        .describe('How far what is done is known to have come: sent, a mail server took it; delivered, the receiver itself accepted it'),
       created_at: z.string(),
       updated_at: z.string(),
     })

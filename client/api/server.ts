@@ -12,6 +12,7 @@ import Fastify, { LogController, type FastifyBaseLogger, type FastifyRequest } f
 import { jsonSchemaTransform, jsonSchemaTransformObject, serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod';
 import { parseStrict } from '../../record/canonical';
 import { pageRoutes } from '../page/routes';
+import { BUSY_SECONDS } from './admission';
 import { authenticate, type App, type Context } from './app';
 import type { ApiDeps } from './deps';
 import { toApiError } from './errors';
@@ -19,9 +20,11 @@ import { createIdentify } from './identity';
 import { createMakeMove } from './moves';
 import { ApiError, notFound, problemOf } from './problems';
 import { approvalRoutes } from './routes/approvals';
+import { codecRoutes } from './routes/codec';
 import { metaRoutes } from './routes/meta';
 import { requestRoutes } from './routes/requests';
 import { sessionRoutes } from './routes/session';
+import { watchRequests } from './telemetry';
 
 const BODY_MAX = 32 * 1024;
 const RATE_PER_MINUTE = 3_000;
@@ -37,7 +40,7 @@ export async function buildApi(deps: ApiDeps): Promise<App> {
   const app: App = Fastify({
     loggerInstance,
     bodyLimit: BODY_MAX,
-    // One line per request is the proxy's business; ours are the moves and the errors.
+    // Our own line for each request (./telemetry.ts) names no address and no header.
     logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: 'idle',
     genReqId: () => crypto.randomUUID(),
@@ -47,6 +50,10 @@ export async function buildApi(deps: ApiDeps): Promise<App> {
 
   app.decorate('routeTable', []);
   app.decorateRequest('caller', null);
+  app.decorate(
+    'families',
+    watchRequests(app, () => deps.draining?.() ?? false),
+  );
   app.addHook('onRoute', (route) => {
     const who = route.config?.who;
     if (who === undefined) throw new Error(`The route ${String(route.method)} ${route.url} does not say who may call it`);
@@ -55,6 +62,7 @@ export async function buildApi(deps: ApiDeps): Promise<App> {
 
   app.setErrorHandler(async (error, request, reply) => {
     const problem = problemOf(toApiError(error, request.log));
+    if (problem.code === 'busy') reply.header('retry-after', String(BUSY_SECONDS));
     await reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   });
   app.setNotFoundHandler(async (_request, reply) => {
@@ -121,6 +129,7 @@ export async function buildApi(deps: ApiDeps): Promise<App> {
     approvalRoutes(routes, context);
     sessionRoutes(routes, context);
     metaRoutes(routes, context);
+    codecRoutes(routes, context);
     await pageRoutes(routes, context);
   });
   await app.ready();

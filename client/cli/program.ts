@@ -4,6 +4,9 @@
 import { Command, CommanderError } from 'commander';
 import { RecordError } from '../../record/errors';
 import { CountersignError } from '../sdk';
+import { agentsCommands } from './commands/agents';
+import { initCommand } from './commands/init';
+import { keysCommands } from './commands/keys';
 import { policyCommands } from './commands/policy';
 import { recordCommands } from './commands/record';
 import { workCommands } from './commands/work';
@@ -11,7 +14,7 @@ import { CliError, EXIT, type Exit, type World } from './io';
 
 const HELP = `
 Exit codes: 0 done; 1 a finding, or refused; 2 wrong usage; 3 Countersign, its store or a file cannot be reached.
-Environment: COUNTERSIGN_URL (${'http://localhost:8700'}), COUNTERSIGN_KEY (an agent key); for policy publish and record: DATABASE_URL, COUNTERSIGN_KEYS_FILE.`;
+Environment: COUNTERSIGN_URL (${'http://localhost:8700'}), COUNTERSIGN_KEY (an agent key); for policy publish, agents and record: DATABASE_URL, COUNTERSIGN_KEYS_FILE.`;
 
 /** Runs one command; its exit code. Never throws. */
 export async function run(argv: readonly string[], world: World): Promise<Exit> {
@@ -26,6 +29,9 @@ export async function run(argv: readonly string[], world: World): Promise<Exit> 
     .addHelpText('after', HELP)
     .configureOutput({ writeOut: world.out, writeErr: world.err })
     .exitOverride();
+  initCommand(program, world);
+  agentsCommands(program, world);
+  keysCommands(program, world);
   policyCommands(program, world, end);
   recordCommands(program, world, end);
   workCommands(program, world, end);

@@ -2,7 +2,7 @@
  * The page of one approval: what is asked, who decides until when, what it rests on, what happened, and, for those who may, the moves.
  * Rendered from the stored packet whose digest the forms carry. Pure.
  */
-import { readableParams } from '../../domain/packet';
+import { readableParams, type Packet } from '../../domain/packet';
 import { describeEnd, whatIsNext } from '../../domain/ladder';
 import { holds, personOf, type Directory } from '../../domain/directory';
 import type { Instant } from '../../domain/json';
@@ -17,6 +17,17 @@ const nameIn =
   (directory: Directory) =>
   (id: string): string =>
     personOf(directory, id)?.name ?? id;
+
+/** What was refused before, by whom and why: whoever makes an exception knows to what. */
+const excepted = ({ of, outcome, why, at, by, justification }: NonNullable<Packet['exception']>): Markup => html`
+<section><h2>An exception to an earlier refusal</h2>
+<dl>
+<dt>Refusal</dt><dd><a href="/approvals/${of}">${of}</a>, ${outcome} on ${when(at)}</dd>
+<dt>Why</dt><dd>${why}</dd>
+${by.length > 0 && html`<dt>By</dt><dd>${by.join(', ')}</dd>`}
+</dl>
+${quoted('agent', 'Why an exception', justification)}
+</section>`;
 
 export function approvalPage(page: ApprovalPage): Markup {
   const { approval, state, directory, entries } = page;
@@ -35,6 +46,7 @@ ${form && html`<p><a href="#move">Go to your move</a></p>`}
 ${packet.provision.map((text) => html`<blockquote>${text}</blockquote>`)}
 ${packet.instruction !== '' && html`<p>${packet.instruction}</p>`}
 </section>
+${packet.exception && excepted(packet.exception)}
 <section><h2>What it rests on</h2>
 ${quoted('agent', 'Reason', packet.reason)}
 ${packet.evidence.map((e) => quoted(e.source, e.title, e.content))}

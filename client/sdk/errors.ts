@@ -15,6 +15,8 @@ export class CountersignError extends Error {
     readonly status: number | null,
     readonly issues: readonly ProblemIssue[] = [],
     options?: ErrorOptions,
+    /** When the server wants to be asked again, in milliseconds from its answer; null where it did not say. */
+    readonly retryAfterMs: number | null = null,
   ) {
     super(message, options);
   }
@@ -28,8 +30,10 @@ export class CountersignError extends Error {
 const isProblem = (body: unknown): body is Problem =>
   typeof body === 'object' && body !== null && 'code' in body && typeof body.code === 'string' && 'detail' in body && typeof body.detail === 'string';
 
-/** The error that an answer outside 2xx is. */
-export const errorOf = (status: number, body: unknown): CountersignError =>
-  isProblem(body)
-    ? new CountersignError(body.code, body.detail, status, body.issues ?? [])
+/** The error that an answer outside 2xx is. `retryAfter`: the header of that name, in seconds. */
+export function errorOf(status: number, body: unknown, retryAfter: string | null): CountersignError {
+  const after = retryAfter !== null && /^\d{1,5}$/.test(retryAfter) ? Number(retryAfter) * 1000 : null;
+  return isProblem(body)
+    ? new CountersignError(body.code, body.detail, status, body.issues ?? [], {}, after)
     : new CountersignError('unexpected_answer', `The server answered ${String(status)} without saying why; is this the address of Countersign?`, status);
+}

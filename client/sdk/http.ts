@@ -3,6 +3,7 @@
  */
 import type { z } from 'zod';
 import { CountersignError, errorOf } from './errors';
+import { pause } from './pause';
 
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -28,10 +29,31 @@ export interface Call<T extends z.ZodType> {
 const TIMEOUT_MS = 30_000;
 
 /** A call that came back: its status too, since 200 and 202 may mean different things. */
-export async function call<T extends z.ZodType>(
+interface Answered<T extends z.ZodType> {
+  readonly status: number;
+  readonly value: z.output<T>;
+}
+
+/** A server that was too busy to begin is asked again when it says, as long as the call may take; then it is the caller's to decide. */
+export async function call<T extends z.ZodType>(connection: Connection, asked: Call<T>): Promise<Answered<T>> {
+  const deadline = Date.now() + (connection.timeoutMs ?? TIMEOUT_MS) + (asked.waitMs ?? 0);
+  for (;;) {
+    try {
+      return await once(connection, asked);
+    } catch (error) {
+      if (!(error instanceof CountersignError) || error.code !== 'busy' || error.retryAfterMs === null) throw error;
+      // Those who were turned away together do not come back together.
+      const pauseMs = error.retryAfterMs * (1 + Math.random() / 2);
+      if (Date.now() + pauseMs > deadline) throw error;
+      await pause(pauseMs, asked.signal);
+    }
+  }
+}
+
+async function once<T extends z.ZodType>(
   connection: Connection,
   { method, path, answer, body, idempotencyKey, waitMs = 0, signal }: Call<T>,
-): Promise<{ status: number; value: z.output<T> }> {
+): Promise<Answered<T>> {
   const { url, key, fetch = globalThis.fetch, timeoutMs = TIMEOUT_MS } = connection;
   const headers: Record<string, string> = { accept: 'application/json', ...(key === '' ? {} : { authorization: `Bearer ${key}` }) };
   if (body !== undefined) headers['content-type'] = 'application/json';
@@ -53,7 +75,7 @@ export async function call<T extends z.ZodType>(
     throw new CountersignError('unreachable', `Countersign does not answer at ${url}; check the address and that it runs`, null, [], { cause });
   }
   const json = parse(text);
-  if (!response.ok) throw errorOf(response.status, json);
+  if (!response.ok) throw errorOf(response.status, json, response.headers.get('retry-after'));
   const parsed = answer.safeParse(json);
   if (!parsed.success)
     throw new CountersignError(

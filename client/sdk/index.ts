@@ -14,6 +14,7 @@ import type { RequestDraft } from '../../domain/request';
 import { ApprovalSchema, SubmittedSchema } from '../api/schemas';
 import { CountersignError } from './errors';
 import { call, type Connection, type Fetch } from './http';
+import { pause } from './pause';
 
 export { CountersignError, type CountersignCode } from './errors';
 export type { ApprovalResult, Fetch, RequestDraft };
@@ -118,21 +119,6 @@ export function createCountersign(options: CountersignOptions): Countersign {
       return approvalOf((await call(connection, { method: 'POST', path: `${path(approvalId)}/withdraw`, body: { reason }, answer: ApprovalSchema })).value);
     },
   };
-}
-
-function pause(forMs: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const aborted = (): void => {
-      clearTimeout(timer);
-      reject(signal?.reason instanceof Error ? signal.reason : new Error('Aborted'));
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', aborted);
-      resolve();
-    }, forMs);
-    if (signal?.aborted) aborted();
-    else signal?.addEventListener('abort', aborted, { once: true });
-  });
 }
 
 // Domain objects travel as they are; the server made them from these very types.

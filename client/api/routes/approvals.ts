@@ -155,7 +155,7 @@ export function approvalRoutes(app: App, { deps, makeMove }: Context): void {
     async (request) => {
       const { items, nextCursor } = await listDeliveries(db, thePerson(request), request.query);
       return {
-        items: items.map(({ approval_id, owed_id, kind, target, status, attempts, last_detail, next_at, created_at, updated_at }) => ({
+        items: items.map(({ approval_id, owed_id, kind, target, status, attempts, last_detail, next_at, channel, reached, created_at, updated_at }) => ({
           approval_id,
           owed_id,
           kind,
@@ -164,6 +164,8 @@ export function approvalRoutes(app: App, { deps, makeMove }: Context): void {
           attempts,
           last_detail,
           next_at,
+          channel,
+          reached,
           created_at,
           updated_at,
         })),

@@ -22,6 +22,7 @@ export function metaRoutes(app: App, { deps }: Context): void {
     '/readyz',
     { config: { who: 'public' }, schema: { ...open, operationId: 'ready', summary: 'Store and engine answer', response: { 200: HealthSchema, ...problems } } },
     async () => {
+      if (deps.draining?.()) throw new ApiError('unavailable', 'Not ready: this process is stopping; send new requests to another');
       const [store, engine] = await Promise.all([
         sql`select 1`.execute(deps.db).then(
           () => true,

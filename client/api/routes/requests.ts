@@ -8,8 +8,11 @@ import { REQUEST_BYTES_MAX, RequestSchema } from '../../../domain/request';
 import type { ApprovalEvent } from '../../../domain/events';
 import { readEvents } from '../../../record/store/entries';
 import { theAgent, theCaller, type App, type Context } from '../app';
+import { createDoor, DOORS, SUBMITS_MAX } from '../admission';
 import { PATIENCE } from '../deps';
 import { GatewayError } from '../gateway';
+import { createLimiter } from '../limiter';
+import { createOpening } from '../opening';
 import { presentApproval, sentence } from '../present';
 import { ApiError } from '../problems';
 import { getApproval, standing } from '../reads';
@@ -33,6 +36,9 @@ const resumesAsChild = (body: unknown): boolean => RequestSchema.safeParse(body)
 export function requestRoutes(app: App, { deps }: Context): void {
   const { db, gateway, commit, log } = deps;
   const patience = deps.patience ?? PATIENCE;
+  const enter = createDoor((deps.doors ?? DOORS).requests, 'requests of agents');
+  const submits = createLimiter(SUBMITS_MAX);
+  const opened = createOpening(db, patience.openMs);
 
   /** Starts the approval; a failure is the reconciler's to mend, not the caller's. */
   async function start(tenant: string, approvalId: string, lane: string, headline: string): Promise<void> {
@@ -74,15 +80,22 @@ export function requestRoutes(app: App, { deps }: Context): void {
     async (request, reply) => {
       const agent = theAgent(request);
       const body: unknown = request.body;
-      const answer = await deps.submit(agent, idempotencyKey(request.headers['idempotency-key']), body);
-      if (answer.needsWorkflow && answer.result === null && !resumesAsChild(body))
-        await start(agent.tenant, answer.approvalId, answer.plan.lane, answer.headline);
+      const key = idempotencyKey(request.headers['idempotency-key']);
+      const isOurs = !resumesAsChild(body);
+      const answer = await enter(
+        () => submits.run('', () => deps.submit(agent, key, body)),
+        async ({ state, approvalId }) => {
+          if (state === 'routing' && isOurs) await opened(agent.tenant, approvalId);
+        },
+      );
+      if (answer.needsWorkflow && answer.result === null && isOurs) await start(agent.tenant, answer.approvalId, answer.plan.lane, answer.headline);
       const submitted: Submitted = {
         approval_id: answer.approvalId,
         tenant: agent.tenant,
         replayed: answer.replayed,
         state: answer.state,
-        headline: answer.headline,
+        // What an agent's worker writes into the engine lies there in clear: it is not given the words.
+        headline: deps.payloads?.encrypts && !isOurs ? `${answer.approvalId} (${answer.plan.lane})` : answer.headline,
         plan: { ...answer.plan },
         packet_digest: answer.packetDigest,
         action_digest: answer.actionDigest,
@@ -117,7 +130,12 @@ export function requestRoutes(app: App, { deps }: Context): void {
       let approval = await getApproval(db, caller, request.params.id);
       if (!approval.ended && request.query.wait > 0) {
         const { socket } = request;
-        await untilEnded(approval.tenant, approval.approvalId, Math.min(request.query.wait * 1000, patience.waitMs), () => !socket.destroyed);
+        await untilEnded(
+          approval.tenant,
+          approval.approvalId,
+          Math.min(request.query.wait * 1000, patience.waitMs),
+          () => !socket.destroyed && !deps.draining?.(),
+        );
         approval = await getApproval(db, caller, request.params.id);
       }
       return presentApproval(approval, deps.publicUrl);

@@ -1,54 +1,58 @@
 /**
- * `countersign policy`: check a policy with positions, publish one.
+ * `countersign policy`: check a policy with positions, explain a request, run its scenarios, publish it.
  */
+import { join } from 'node:path';
 import type { Command } from 'commander';
-import { checkAgainstDirectory, compilePolicy, formatFindings, parseDirectory, partition, type Finding } from '../../../policy';
+import { formatFindings, sarif, type Finding } from '../../../policy';
 import { publishDirectory, publishPolicy } from '../../../record/store/policies';
-import { readKeys, readPolicyFiles, readText, withStore } from '../files';
+import { readKeys, withStore } from '../files';
 import { answer, CliError, EXIT, type Exit, type Shared, type World } from '../io';
+import { isBroken, readPolicy } from '../policy-files';
+import { explainCommand } from './explain';
+import { policyDiffCommand } from './policy-diff';
+import { policySchemaCommand } from './policy-schema';
+import { policyTestCommand } from './policy-test';
 
-interface Read {
-  readonly policy: ReturnType<typeof compilePolicy>['policy'];
-  readonly directory: ReturnType<typeof parseDirectory>['directory'];
-  readonly directoryText: string | null;
-  readonly files: ReturnType<typeof partition>['policy'];
-  readonly findings: readonly Finding[];
-}
-
-function read(dir: string, directoryFile: string | undefined): Read {
-  const { policy: files, directory: own } = partition(readPolicyFiles(dir));
-  const people = directoryFile === undefined ? own : { path: directoryFile, text: readText(directoryFile) };
-  const compiled = compilePolicy(files);
-  const parsed = people && parseDirectory(people.text, people.path);
-  const together = compiled.policy && parsed?.directory ? checkAgainstDirectory(compiled.policy, parsed.directory) : [];
-  return {
-    files,
-    policy: compiled.policy,
-    directory: parsed?.directory ?? null,
-    directoryText: people?.text ?? null,
-    findings: [...compiled.findings, ...(parsed?.findings ?? []), ...together],
-  };
-}
-
-const broken = (findings: readonly Finding[]): boolean => findings.some((f) => f.severity === 'error');
+const brokenPolicy = (what: string, findings: readonly Finding[]): CliError =>
+  new CliError(EXIT.refused, 'policy_broken', `${what}; mend these first:\n${formatFindings(findings.filter((f) => f.severity === 'error'))}`);
 
 export function policyCommands(program: Command, world: World, end: (code: Exit) => void): void {
-  const policy = program.command('policy').description('check and publish policies');
+  const policy = program.command('policy').description('check, explain, test and publish policies');
 
   policy
     .command('check <dir>')
     .description('report every finding with file, line and column; exit 1 if one is an error')
+    .option('--sarif', 'answer as SARIF 2.1.0, for code review')
     .option('--directory <file>', 'who people are; the directory.yaml inside <dir> unless given')
     .action((dir: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<Shared & { directory?: string }>();
-      const { policy: compiled, findings } = read(dir, options.directory);
-      const ok = compiled !== null && !broken(findings);
-      answer(world, options, { ok, hash: compiled?.hash ?? null, rows: compiled?.rows.length ?? 0, findings }, () => {
-        const text = findings.length > 0 ? `${formatFindings(findings)}\n` : '';
-        return ok ? `${text}${compiled.name} ${compiled.version}: ${String(compiled.rows.length)} rows, ${compiled.hash.slice(0, 12)}` : text;
-      });
+      const options = command.optsWithGlobals<Shared & { directory?: string; sarif?: boolean }>();
+      const { policy: compiled, findings } = readPolicy(dir, options.directory);
+      const ok = compiled !== null && !isBroken(findings);
+      if (options.sarif)
+        world.out(
+          `${JSON.stringify(
+            sarif(findings, (file) => (file === options.directory ? file : join(dir, file))),
+            null,
+            2,
+          )}\n`,
+        );
+      else
+        answer(world, options, { ok, hash: compiled?.hash ?? null, rows: compiled?.rows.length ?? 0, findings }, () => {
+          const text = findings.length > 0 ? `${formatFindings(findings)}\n` : '';
+          return ok ? `${text}${compiled.name} ${compiled.version}: ${String(compiled.rows.length)} rows, ${compiled.hash.slice(0, 12)}` : text;
+        });
       if (!ok) end(EXIT.refused);
     });
+
+  explainCommand(policy, world, end, (dir, directoryFile) => {
+    const { policy: compiled, directory, findings } = readPolicy(dir, directoryFile);
+    if (!compiled || isBroken(findings)) throw brokenPolicy('Nothing can be explained', findings);
+    return { policy: compiled, directory };
+  });
+
+  policyTestCommand(policy, world, end);
+  policyDiffCommand(policy, world);
+  policySchemaCommand(policy, world);
 
   policy
     .command('publish <dir>')
@@ -58,14 +62,9 @@ export function policyCommands(program: Command, world: World, end: (code: Exit)
     .option('--directory <file>', 'who people are; the directory.yaml inside <dir> unless given')
     .action(async (dir: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Shared & { tenant: string; by: string; directory?: string }>();
-      const found = read(dir, options.directory);
+      const found = readPolicy(dir, options.directory);
       const { policy: compiled, directory, directoryText, files, findings } = found;
-      if (!compiled || broken(findings))
-        throw new CliError(
-          EXIT.refused,
-          'policy_broken',
-          `Nothing was published; mend these first:\n${formatFindings(findings.filter((f) => f.severity === 'error'))}`,
-        );
+      if (!compiled || isBroken(findings)) throw brokenPolicy('Nothing was published', findings);
       const meta = { tenant: options.tenant, by: options.by, at: world.now(), record: readKeys(world).record };
       const done = await withStore(world, async (db) => {
         const people = directory && directoryText !== null ? await publishDirectory(db, { hash: directory.hash, text: directoryText }, meta) : null;

@@ -166,7 +166,7 @@ export function workCommands(program: Command, world: World, end: (code: Exit) =
           ? 'Nothing.'
           : table(
               ['approval', 'to', 'status', 'attempts', 'last'],
-              value.items.map((d) => [d.approval_id, d.target, d.status, String(d.attempts), d.last_detail]),
+              value.items.map((d) => [d.approval_id, d.target, d.reached ?? d.status.replaceAll('_', ' '), String(d.attempts), d.last_detail]),
             ),
       );
     });

@@ -1,5 +1,5 @@
 /** The limiter: never more at once than it says, in order of arrival, and a failure gives its place on. */
-import { createLimiter } from '../../../client/api/limiter';
+import { createLimiter, LineFull } from '../../../client/api/limiter';
 
 /** Work that ends when it is told to. */
 function work() {
@@ -52,4 +52,20 @@ it('passes a failure on and frees its place', async () => {
   const limiter = createLimiter(1);
   await expect(limiter.run('a', () => Promise.reject(new Error('lost')))).rejects.toThrow('lost');
   expect(await limiter.run('a', () => Promise.resolve('next'))).toBe('next');
+});
+
+it('turns away who finds the line full, and takes the next when it has moved', async () => {
+  const { start, started, endNext } = work();
+  const limiter = createLimiter(1, 1);
+  const first = limiter.run('a', start(0));
+  const second = limiter.run('a', start(1));
+  await expect(limiter.run('a', start(2))).rejects.toBeInstanceOf(LineFull);
+  endNext();
+  await settle();
+  const third = limiter.run('a', start(3));
+  endNext();
+  await settle();
+  endNext();
+  await Promise.all([first, second, third]);
+  expect(started).toEqual([0, 1, 3]);
 });
