@@ -148,7 +148,9 @@ describe('an agent workflow', () => {
     const { state } = await store.db.selectFrom('approvals').select('state').where('approval_id', '=', approvalId).executeTakeFirstOrThrow();
     expect((failure as WorkflowFailedError).cause).toBeInstanceOf(CancelledFailure);
     expect(state).toBe('withdrawn');
-    expect((await world.result(approvalId)).reason).toBe('Withdrawn by the agent: The agent was cancelled');
+    expect((await world.story(approvalId)).find((e) => e.type === 'ended')).toMatchObject({
+      why: expect.stringContaining('The agent was cancelled') as string,
+    });
     expect(refundsOf(agent)).toEqual([]);
   });
 

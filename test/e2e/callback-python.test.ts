@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { callbackBody, sign } from '../../activities/callback';
+import { noticeOf } from '../../activities/notify/notice';
 import { OUTCOMES } from '../../domain/outcome';
 import { createSender, OTHER_SECRET, SECRET, type Sender } from './callback-sender';
 
@@ -99,6 +100,53 @@ whenPython(`a Python agent with the standardwebhooks package from PyPI${missing 
     expect(await sender.send(url, result)).toMatchObject({ status: 'done' });
     expect(entries().filter(({ type, approvalId }) => type === 'acted' && approvalId === 'apr_7')).toHaveLength(1);
     expect(entries().filter(({ type, approvalId }) => type === 'replayed' && approvalId === 'apr_7')).toHaveLength(2);
+  });
+});
+
+whenPython('the webhook, verified as the documentation shows it in Python', () => {
+  /** The lines of docs/webhooks.md over each message of standard input; what is not genuine is named by its error. */
+  const VERIFY = `
+import json, sys
+from standardwebhooks import Webhook
+answers = []
+for body, headers, secret in json.load(sys.stdin):
+    try:
+        notice = Webhook(secret).verify(body, headers)
+        answers.append(notice["type"])
+    except Exception as error:
+        answers.append(type(error).__name__)
+print(json.dumps(answers))
+`;
+
+  it('accepts a message signed with either of two secrets, and no other, no altered and no old one', () => {
+    const notice = noticeOf(
+      {
+        tenant: 'acme',
+        approvalId: 'apr_1',
+        plan: { effect: 'approval', lane: 'finance', amount: { minor: 48_000, currency: 'USD' } },
+        actionType: 'refund.issue',
+        person: { id: 'zoe', name: 'Zoë Müller ✓', role: 'finance_manager' },
+        since: new Date().toISOString(),
+        kind: 'ask',
+        level: 'finance manager',
+        dueAt: new Date(Date.now() + 1_800_000).toISOString(),
+        next: 'CFO is asked',
+      },
+      'https://approvals.example.com',
+    );
+    const body = JSON.stringify(notice);
+    const signed = (at: number) => sign({ secrets: [OTHER_SECRET, SECRET], id: 'apr_1_3-0', timestamp: new Date(at).toISOString(), body });
+    const now = signed(Date.now());
+    const cases = [
+      [body, now, SECRET],
+      [body, now, OTHER_SECRET],
+      [body, now, `whsec_${Buffer.alloc(32, 99).toString('base64')}`],
+      [body.replace('480', '980'), now, SECRET],
+      [body, signed(Date.now() - 301_000), SECRET],
+    ];
+    const { stdout } = spawnSync(python, ['-c', VERIFY], { input: JSON.stringify(cases), encoding: 'utf8', timeout: 60_000 });
+    const refused = 'WebhookVerificationError';
+    expect(JSON.parse(stdout)).toEqual(['approval.asked', 'approval.asked', refused, refused, refused]);
   });
 });
 

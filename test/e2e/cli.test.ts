@@ -1,12 +1,13 @@
 /**
  * The command against the real API and store: what it prints, and what it exits with.
  */
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { sql } from 'kysely';
 import { run } from '../../client/cli/program';
 import { keysToJson } from '../../record/keys';
+import { agentByName } from '../../record/store/agents';
 import { sequence } from '../../record/store/sequencer';
 import { openApi, type ApiWorld } from '../support/api';
 import { DESK_DIRECTORY, DESK_POLICY } from '../support/desk-policy';
@@ -56,6 +57,43 @@ function file(name: string, content: unknown): string {
 
 const asAgent = () => ({ COUNTERSIGN_KEY: world.keys.own });
 
+describe('policy explain', () => {
+  const policyDir = (): string => {
+    const path = join(dir, 'explained');
+    mkdirSync(path, { recursive: true });
+    writeFileSync(join(path, 'policy.yaml'), DESK_POLICY);
+    writeFileSync(join(path, 'directory.yaml'), DESK_DIRECTORY);
+    return path;
+  };
+  const at = ['--at', '2026-11-23T09:00:00Z'];
+
+  it('says which rows apply and which parts of a trigger held, the plan, and the timeline of silence, by the same rules', async () => {
+    const { code, out } = await countersign(['policy', 'explain', policyDir(), '--request', file('r.json', refund(148_000)), ...at]);
+    expect(code).toBe(0);
+    for (const part of [
+      'refund_over_250 (approval) applies\n    yes: action.type ("refund.issue") == "refund.issue"\n    yes: action.params.amount (USD 1,480.00) > usd(250)',
+      'invoice (approval) does not apply\n    no: action.type ("refund.issue") == "invoice.pay"',
+      'sign-off 1 in finance: finance manager, then CFO',
+      '2026-11-23T09:00:00.000Z  Fay Okafor (finance manager) is asked until 2026-11-23T09:30:00.000Z; then CFO is asked',
+      '2026-11-23T09:15:00.000Z  a reminder is sent',
+      '2026-11-23T09:30:00.000Z  Cleo Marsh (CFO) is asked until 2026-11-23T11:30:00.000Z',
+      'it ends as expired',
+    ])
+      expect(out).toContain(part);
+    const plan = (
+      JSON.parse((await countersign(['policy', 'explain', policyDir(), '--json', '--request', join(dir, 'r.json'), ...at])).out) as {
+        resolved: { plan: unknown };
+      }
+    ).resolved.plan;
+    expect(plan).toEqual((await world.core.submit({ tenant: 'acme', agent: 'refund-bot', owner: 'rita' }, 'explained', refund(148_000))).plan);
+  });
+
+  it('exits 1 with the reason where a request cannot be routed', async () => {
+    const { code, out } = await countersign(['policy', 'explain', policyDir(), '--request', file('r2.json', actionOf('nothing.known'))]);
+    expect([code, out.trim()]).toEqual([1, expect.stringContaining('unknown_action action.type: The policy knows no action nothing.known')]);
+  });
+});
+
 describe('policy check', () => {
   it('passes a good policy, fails a broken one with file, line and column, and says when there is none', async () => {
     const good = mkdtempSync(join(dir, 'good-'));
@@ -76,6 +114,44 @@ describe('policy check', () => {
       out: expect.stringContaining('holds from now on') as string,
     });
     expect((await countersign(['policy', 'publish', good, '--tenant', 'new', '--by', 'omar'])).out).toContain('held already');
+  });
+});
+
+describe('agents', () => {
+  it('registers one with a key that opens the API until it is revoked, and gives one more', async () => {
+    const me = async (key: string): Promise<number> => (await fetch(`${url}/v1/me`, { headers: { authorization: `Bearer ${key}` } })).status;
+    const add = ['agents', 'add', 'export-bot', '--tenant', 'acme', '--owner', 'rita', '--callback-host', 'agents.example.com', '--json'];
+    const added = await countersign(add);
+    expect(added).toMatchObject({ code: 0, err: '' });
+    const { key, callback_secret: secret } = JSON.parse(added.out) as { key: string; callback_secret: string };
+    expect(await agentByName(store.db, 'acme', 'export-bot')).toEqual({
+      tenant: 'acme',
+      agent: 'export-bot',
+      owner: 'rita',
+      callbackHosts: ['agents.example.com'],
+      callbackSecrets: [secret],
+    });
+    expect(await me(key)).toBe(200);
+    expect(await countersign(add)).toMatchObject({ code: 1, out: '', err: expect.stringContaining('agent_exists') as string });
+    const [, second = ''] = /^COUNTERSIGN_KEY=(csk_\S+)$/m.exec((await countersign(['agents', 'key', 'export-bot', '--tenant', 'acme'])).out) ?? [];
+    expect(await countersign(['agents', 'revoke'], { COUNTERSIGN_KEY: key })).toMatchObject({ code: 0 });
+    expect([await me(key), await me(second)]).toEqual([401, 200]);
+    expect(await countersign(['agents', 'revoke'], { COUNTERSIGN_KEY: key })).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^unknown_key: /) as string,
+    });
+  });
+
+  it('refuses a name that is none, an agent that is not there, and a store that is not named', async () => {
+    expect(await countersign(['agents', 'add', 'Export Bot', '--tenant', 'acme'])).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/^bad_name: /) as string,
+    });
+    expect(await countersign(['agents', 'key', 'nobody', '--tenant', 'acme'])).toMatchObject({
+      code: 1,
+      err: expect.stringMatching(/^unknown_agent: /) as string,
+    });
+    expect(await countersign(['agents', 'add', 'x', '--tenant', 'acme'], { DATABASE_URL: '' })).toMatchObject({ code: 2 });
   });
 });
 

@@ -95,8 +95,8 @@ describe('two processes', () => {
     let dead = 4_000_000;
     while (isRunning(dead)) dead += 1;
     for (const holder of [
-      { pid: dead, born: null },
-      { pid: process.pid, born: 'another time' },
+      { pid: dead, startedAt: null },
+      { pid: process.pid, startedAt: 'another time' },
     ]) {
       writeFileSync(lock, JSON.stringify(holder));
       const taken = tryLock(lock);

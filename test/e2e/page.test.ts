@@ -3,8 +3,11 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { InjectOptions } from 'fastify';
-import { openApi, type ApiWorld } from '../support/api';
-import { refund } from '../support/requests';
+import type { RequestDraft } from '../../domain/request';
+import { API_DIRECTORY, openApi, type ApiWorld } from '../support/api';
+import { publish } from '../support/desk';
+import { DESK_POLICY } from '../support/desk-policy';
+import { actionOf, refund } from '../support/requests';
 import { useStore } from '../support/store';
 
 let world: ApiWorld;
@@ -177,6 +180,42 @@ describe('deciding on the page', () => {
     const page = (await world.app.inject({ url: `/approvals/${id}`, headers: { cookie } })).body;
     expect(page).toContain('Withdrawn by refund-bot: paid by hand');
     expect(page).not.toContain('<button>Approve</button>');
+  });
+});
+
+describe('an exception', () => {
+  const REVEAL_ONCE = `
+  - id: reveal_once
+    excepts: [never]
+    when: action.type == "secret.reveal"
+    examples: { match: [{ action: { type: secret.reveal } }], no_match: [{ action: { type: banner.change } }] }
+    lane: security
+    ladder: [{ role: security_officer, within: 30m }]
+`;
+
+  it('shows what was refused and why, and why it is asked again in the words of the agent', async () => {
+    await publish(store, `${DESK_POLICY.trimEnd()}${REVEAL_ONCE}`, API_DIRECTORY);
+    const ask = async (more: Partial<RequestDraft> = {}): Promise<string> => {
+      const response = await world.app.inject({
+        method: 'POST',
+        url: '/v1/requests',
+        headers: { authorization: `Bearer ${world.keys.own}`, 'idempotency-key': randomUUID() },
+        payload: actionOf('secret.reveal', {}, more),
+      });
+      return response.json<{ approval_id: string }>().approval_id;
+    };
+    const refused = await ask();
+    const id = await ask({ exception: { of: refused, justification: HOSTILE } });
+    await world.core.commit({ tenant: 'acme', approvalId: id, seq: 0, command: { type: 'open' }, workflowTime: Date.now() });
+    const { body } = await asPerson('sam', { url: `/approvals/${id}` });
+    for (const words of [
+      'An exception to an earlier refusal',
+      `<a href="/approvals/${refused}">${refused}</a>, blocked on`,
+      'Blocked by never',
+      'Why an exception',
+    ])
+      expect(body).toContain(words);
+    expect(body).not.toMatch(/<script|<img/);
   });
 });
 

@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { issueCommand } from '../../activities/commands';
+import { createReconcile } from '../../activities/reconcile';
 import { instant } from '../../domain/json';
 import { RECONCILE_WORKFLOW, approvalWorkflowId, deliveryWorkflowId, type ReconcileReport } from '../../workflows/protocol';
 import { insist } from '../support/approver';
@@ -159,8 +160,9 @@ describe('one sweep', () => {
     const past = instant(Date.now() - 3600_000);
     await store.adminDb.updateTable('approvals').set({ updated_at: past }).where('approval_id', '=', approvalId).execute();
     await store.adminDb.updateTable('deliveries').set({ next_at: past }).where('approval_id', '=', approvalId).where('owed_id', '=', debt.owed_id).execute();
-    expect(await sweep()).toMatchObject({ restarted: 1 });
-    expect(await world.result(approvalId)).toMatchObject({ outcome: 'approved' });
+    expect(await sweep()).toMatchObject({ restarted: 0, redelivered: 1 });
+    await until(() => agent.acts.some((result) => result.approvalId === approvalId), 'the agent is told');
+    expect(await engineEntries(approvalId)).toEqual([['restarted', `The delivery of callback (${debt.owed_id}) had closed without an end`]]);
     expect(agent.acts.filter((result) => result.approvalId === approvalId)).toHaveLength(1);
   });
 
@@ -171,8 +173,145 @@ describe('one sweep', () => {
     await untilState(approvalId, 'waiting');
     await insist(world, approvalId, 'fay', { type: 'approve', reason: 'ok' });
     await world.result(approvalId);
-    expect(await sweep()).toEqual({ started: 0, restarted: 0, nudged: 0, failed: 0, overdue: [] });
+    expect(await sweep()).toEqual({
+      looked: 0,
+      cursor: { record: '', engine: '' },
+      started: 0,
+      restarted: 0,
+      nudged: 0,
+      handedOver: 0,
+      redelivered: 0,
+      failed: 0,
+      overdue: [],
+      paused: [],
+      stuck: [],
+      contradicting: [],
+      unknown: [],
+      found: { overdue: 0, paused: 0, stuck: 0, contradicting: 0, unknown: 0 },
+    });
     expect(await engineEntries(approvalId)).toEqual([]);
     expect(await engineEntries(allowed.approvalId)).toEqual([]);
+  });
+});
+
+describe('a sweep of many', () => {
+  const paged = (page: number) =>
+    createReconcile({ ...world.core.deps, active: world.core.active, client: world.client, taskQueue: world.taskQueue, graceMs: 0, page });
+
+  it('looks at a page of them at a time, goes on where the last one stopped, and finds in one round what is deleted', async () => {
+    const all = await Promise.all(Array.from({ length: 7 }, () => world.ask(refund(48_000))));
+    for (const { approvalId } of all) await untilState(approvalId, 'waiting');
+    // Deleted, a workflow is in no list: only holding the record against the engine finds it.
+    const lost = all.slice(0, 3).map(({ approvalId }) => approvalId);
+    for (const approvalId of lost) {
+      const workflowExecution = { workflowId: approvalWorkflowId(TENANT, approvalId) };
+      await world.client.workflowService.deleteWorkflowExecution({ namespace: 'default', workflowExecution });
+      await until(
+        async () =>
+          !(await handle(approvalId)
+            .describe()
+            .catch(() => null)),
+        'the engine has forgotten it',
+      );
+    }
+    const sweepPage = paged(2);
+    const { open } = await store.db
+      .selectFrom('approvals')
+      .select((eb) => eb.fn.countAll<number>().as('open'))
+      .where('result', 'is', null)
+      .where('needs_workflow', '=', true)
+      .executeTakeFirstOrThrow();
+    const rounds = Math.floor(Number(open) / 2) + 1;
+    let cursor: ReconcileReport['cursor'];
+    let started = 0;
+    for (let n = 0; n < rounds; n += 1) {
+      const report = await sweepPage({ workflowTime: Date.now(), cursor });
+      expect(report.looked).toBeLessThanOrEqual(4);
+      started += report.started;
+      ({ cursor } = report);
+    }
+    expect(cursor?.record).toBe('');
+    expect(started).toBe(lost.length);
+    for (const { approvalId } of all) {
+      await insist(world, approvalId, 'fay', { type: 'deny', reason: 'No receipt' });
+      expect(await world.result(approvalId)).toMatchObject({ outcome: 'denied' });
+    }
+  });
+
+  it('finds at once what somebody terminated, whatever page it is on', async () => {
+    const all = await Promise.all(Array.from({ length: 6 }, () => world.ask(refund(48_000))));
+    for (const { approvalId } of all) await untilState(approvalId, 'waiting');
+    const last =
+      all
+        .map(({ approvalId }) => approvalId)
+        .sort()
+        .at(-1) ?? '';
+    await handle(last).terminate('an operator slipped');
+    const query = `WorkflowId = '${approvalWorkflowId(TENANT, last)}' AND ExecutionStatus = 'Terminated'`;
+    await until(async () => (await world.client.workflow.count(query)).count > 0, 'it is listed');
+    expect(await paged(1)({ workflowTime: Date.now() })).toMatchObject({ restarted: 1 });
+    for (const { approvalId } of all) await insist(world, approvalId, 'fay', { type: 'deny', reason: 'No receipt' });
+    expect(await world.result(last)).toMatchObject({ outcome: 'denied' });
+  });
+
+  it('goes on past one that it cannot mend, and counts it', async () => {
+    const [broken, whole] = [await world.submit(refund(48_000)), await world.submit(refund(48_000))];
+    // An entry is gone, so that nothing can be added after it.
+    await store.adminDb.updateTable('approvals').set({ head: 1 }).where('approval_id', '=', broken.approvalId).execute();
+    const { head } = await store.db.selectFrom('approvals').select('head').where('approval_id', '=', whole.approvalId).executeTakeFirstOrThrow();
+    try {
+      expect(await sweep()).toMatchObject({ started: 1, failed: 1 });
+      await untilState(whole.approvalId, 'waiting');
+    } finally {
+      await store.adminDb.updateTable('approvals').set({ head }).where('approval_id', '=', broken.approvalId).execute();
+    }
+    await until(async () => (await sweep()).started === 1, 'whole again, it is started');
+    for (const { approvalId } of [broken, whole]) {
+      await untilState(approvalId, 'waiting');
+      await insist(world, approvalId, 'fay', { type: 'deny', reason: 'No receipt' });
+      expect(await world.result(approvalId)).toMatchObject({ outcome: 'denied' });
+    }
+  });
+
+  it('knocks where the record has a head that no workflow adopted, once, and the workflow adopts it', async () => {
+    const { approvalId } = await world.ask(refund(48_000));
+    await untilState(approvalId, 'waiting');
+    await until(async () => (await world.story(approvalId)).some((e) => e.type === 'attempted'), 'the mail is sent');
+    const adopted = async () =>
+      await store.db.selectFrom('approvals').select(['adopted', 'head']).where('approval_id', '=', approvalId).executeTakeFirstOrThrow();
+    // In step, though the mail's entry came after the workflow's own.
+    const before = await adopted();
+    expect(before.adopted).toBe(before.head);
+    const past = instant(Date.now() - 3600_000);
+    await store.adminDb.updateTable('approvals').set({ adopted: 1, updated_at: past }).where('approval_id', '=', approvalId).execute();
+    expect(await sweep()).toMatchObject({ nudged: 1 });
+    expect(await engineEntries(approvalId)).toEqual([['nudged', 'The record was ahead of what its workflow had adopted']]);
+    await until(async () => (await adopted()).adopted === (await adopted()).head, 'the workflow has adopted it');
+    await store.adminDb.updateTable('approvals').set({ updated_at: past }).where('approval_id', '=', approvalId).execute();
+    expect(await sweep()).toMatchObject({ nudged: 0 });
+    await insist(world, approvalId, 'fay', { type: 'deny', reason: 'No receipt' });
+    expect(await world.result(approvalId)).toMatchObject({ outcome: 'denied' });
+  });
+
+  it('does not start again and again what gets nowhere: it says that it is stuck, and rests', async () => {
+    const { approvalId } = await world.ask(refund(48_000));
+    await untilState(approvalId, 'waiting');
+    await until(async () => (await world.story(approvalId)).some((e) => e.type === 'attempted'), 'the mail is sent');
+    // A clock that runs by hand, so that the sweeps lie minutes apart.
+    let minutes = 0;
+    const clock = { scale: 1, now: ({ database }: { readonly database: string }) => instant(Date.parse(database) + minutes * 60_000) };
+    const slow = createReconcile({ ...world.core.deps, clock, active: world.core.active, client: world.client, taskQueue: world.taskQueue, graceMs: 0 });
+    const reports: ReconcileReport[] = [];
+    for (; minutes < 5; minutes += 1) {
+      await handle(approvalId)
+        .terminate('again')
+        .catch(() => undefined);
+      reports.push(await slow({ workflowTime: Date.now() }));
+    }
+    expect(reports.map(({ restarted, stuck }) => [restarted, ...stuck])).toEqual([[1], [1], [1], [0, approvalId], [0, approvalId]]);
+    expect((await engineEntries(approvalId)).length).toBe(3);
+    // After a rest it is tried again.
+    minutes = 20;
+    expect(await slow({ workflowTime: Date.now() })).toMatchObject({ restarted: 1, stuck: [] });
   });
 });

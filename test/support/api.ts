@@ -3,7 +3,7 @@
  * one its address is closed, so that every call to it fails as it does when the engine is away.
  */
 import { Client, Connection } from '@temporalio/client';
-import pino from 'pino';
+import pino, { type Logger } from 'pino';
 import { createCore, type Core } from '../../activities/core';
 import { databaseClock, type Clock } from '../../domain/clock';
 import { parseDirectory, compilePolicy } from '../../policy';
@@ -11,8 +11,9 @@ import { issueKey, registerAgent } from '../../record/store/agents';
 import { publishDirectory, publishPolicy } from '../../record/store/policies';
 import { buildApi } from '../../client/api/server';
 import { apiDeps } from '../../client/api/compose';
+import type { Doors } from '../../client/api/admission';
 import type { App } from '../../client/api/app';
-import type { Patience } from '../../client/api/deps';
+import type { Patience, PayloadAccess } from '../../client/api/deps';
 import { DESK_DIRECTORY, DESK_POLICY } from './desk-policy';
 import type { TestStore } from './store';
 
@@ -26,6 +27,9 @@ export interface ApiWorldOptions {
   readonly patience?: Patience;
   readonly development?: boolean;
   readonly rateLimit?: number;
+  readonly doors?: Doors;
+  readonly payloads?: PayloadAccess;
+  readonly log?: Logger;
   readonly directory?: string;
 }
 
@@ -47,7 +51,7 @@ export const API_DIRECTORY = DESK_DIRECTORY.replace('duty:\n', '  ada: { name: A
 
 export async function openApi(options: ApiWorldOptions): Promise<ApiWorld> {
   const { store } = options;
-  const log = pino({ level: process.env['LOG_LEVEL'] ?? 'silent' });
+  const log = options.log ?? pino({ level: process.env['LOG_LEVEL'] ?? 'silent' });
   const core = createCore({
     db: store.db,
     clock: options.clock ?? databaseClock,
@@ -64,6 +68,8 @@ export async function openApi(options: ApiWorldOptions): Promise<ApiWorld> {
     taskQueue: options.taskQueue ?? 'test',
     patience: options.patience ?? QUICK,
     ...(options.rateLimit === undefined ? {} : { rateLimit: options.rateLimit }),
+    ...(options.doors === undefined ? {} : { doors: options.doors }),
+    ...(options.payloads === undefined ? {} : { payloads: options.payloads }),
   });
   const app = await buildApi(deps);
   for (const tenant of [API_TENANT, OTHER_TENANT]) await publishDesk(store, tenant, options.directory ?? API_DIRECTORY);

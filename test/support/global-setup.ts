@@ -2,10 +2,10 @@
  * Before the tests of the engine: one development server, in memory and tuned, and one bundle of the workflows, for all of them.
  * Their places go to the test processes through the environment; see ./engine.
  */
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
+import { writeBundle } from '../../workers/bundle';
 import { startEngine, type Engine } from '../../workers/engine';
 import { BUNDLE_VARIABLE, ENGINE_VARIABLE } from './engine';
 
@@ -20,15 +20,7 @@ export default async function setUp(): Promise<void> {
   const onProgress = (line: string): void => void process.stderr.write(`${line}\n`);
   const dir = mkdtempSync(join(tmpdir(), 'countersign-tests-'));
   const path = join(dir, 'workflows.js');
-  const bundle = async (): Promise<void> => {
-    const { code } = await bundleWorkflowCode({
-      workflowsPath: require.resolve('../../workflows'),
-      payloadConverterPath: require.resolve('../../workflows/payload-converter'),
-      logger: new DefaultLogger('WARN'),
-    });
-    writeFileSync(path, code);
-  };
-  const [engine] = await Promise.all([startEngine({ onProgress }), bundle()]);
+  const [engine] = await Promise.all([startEngine({ onProgress }), writeBundle(path)]);
   (globalThis as WithHeld).countersignHeld = { engine, dir };
   process.env[ENGINE_VARIABLE] = engine.address;
   process.env[BUNDLE_VARIABLE] = path;

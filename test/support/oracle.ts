@@ -1,24 +1,147 @@
 /**
- * The judge of the fault tests. Compares what people were told, what the agent received and did, what the store holds and how the
- * workflows ended, and names every contradiction in a sentence. It trusts none of the parts it compares.
+ * Gathers what the judge of the fault tests compares (./checker): the store's rows, how the workflows ended, what tokens claim, and what the
+ * verification of the record finds. It reads the store with its own statements, and verifies tokens with a library.
  */
 import type { Client } from '@temporalio/client';
-import { isOutcome, type ApprovalResult, type State } from '../../domain/outcome';
-import { readEvents } from '../../record/store/entries';
-import { sequence } from '../../record/store/sequencer';
+import { createLocalJWKSet, jwtVerify } from 'jose';
+import { sql } from 'kysely';
+import { createTokens } from '../../activities/tokens';
+import type { ApprovalEvent } from '../../domain/events';
+import type { Json } from '../../domain/json';
+import type { Move } from '../../domain/moves';
+import { EXECUTABLE, type ApprovalResult } from '../../domain/outcome';
+import { isTokenClaims, TOKEN_ALG, TOKEN_TYP, type TokenClaims } from '../../domain/token';
+import { eventOf } from '../../record/entry';
+import type { Db } from '../../record/store/database';
 import { verifyStore } from '../../record/store/export';
+import { readTimeline } from '../../record/store/entries';
+import { sequence } from '../../record/store/sequencer';
+import type { Keys } from '../../record/keys';
 import { approvalWorkflowId, type CommandAnswer } from '../../workflows/protocol';
+import { violations, type Evidence, type PersonLine, type ReceiverLine, type StoredApproval } from './checker';
 import type { ReferenceAgent } from './reference-agent';
-import type { TestStore } from './store';
+
+/** Where the oracle looks. */
+export interface Ground {
+  readonly db: Db;
+  readonly keys: Keys;
+  readonly client: Client;
+  readonly tenant: string;
+}
+
+/** How many approvals are looked up at once. */
+const AT_ONCE = 16;
+/** How long a workflow whose approval has ended may take to end, in milliseconds. */
+const END_MS = 60_000;
+
+/** Everything but the journals: of the approvals named, or of all of the tenant. `verify`: with the tenant's whole record, which takes its time. */
+export async function collect(
+  ground: Ground,
+  tokens: readonly string[],
+  { only, verify = true }: { readonly only?: readonly string[]; readonly verify?: boolean } = {},
+): Promise<Pick<Evidence, 'approvals' | 'claims' | 'findings'>> {
+  const { db, tenant } = ground;
+  const ids = only ?? (await db.selectFrom('approvals').select('approval_id').where('tenant', '=', tenant).execute()).map((row) => row.approval_id);
+  const approvals: StoredApproval[] = [];
+  for (let from = 0; from < ids.length; from += AT_ONCE) {
+    const some = await Promise.all(ids.slice(from, from + AT_ONCE).map((id) => stored(ground, id)));
+    approvals.push(...some.flatMap((approval) => (approval ? [approval] : [])));
+  }
+  const given = new Set([...tokens, ...approvals.flatMap(({ result }) => (result ? [result.token] : []))]);
+  return { approvals, claims: await claimsOf(ground.keys, [...given]), findings: verify ? await findings(ground, ids) : [] };
+}
+
+async function stored({ db, client, tenant }: Ground, approvalId: string): Promise<StoredApproval | null> {
+  const at = (table: 'answers' | 'commands' | 'deliveries') => db.selectFrom(table).where('tenant', '=', tenant).where('approval_id', '=', approvalId);
+  const row = await db
+    .selectFrom('approvals as a')
+    .innerJoin('requests as r', (join) => join.onRef('r.tenant', '=', 'a.tenant').onRef('r.approval_id', '=', 'a.approval_id'))
+    .select(['idempotency_key', 'action_digest', 'body', 'plan', 'needs_workflow', 'state', 'head', 'head_hash', 'result'])
+    .where('a.tenant', '=', tenant)
+    .where('a.approval_id', '=', approvalId)
+    .executeTakeFirst();
+  if (!row) return null;
+  const answers = await at('answers').select('answer').execute();
+  const commands = await at('commands').select(['command_id', 'person', 'body']).execute();
+  const deliveries = await at('deliveries').select(['owed_id', 'kind', 'status']).execute();
+  const { resume } = row.body as { readonly resume?: { readonly type?: string } };
+  const result = row.result as unknown as ApprovalResult | null;
+  return {
+    approvalId,
+    key: row.idempotency_key,
+    actionDigest: row.action_digest,
+    signOffs: (row.plan as { readonly signOffs?: readonly Json[] }).signOffs?.length ?? 0,
+    needsWorkflow: row.needs_workflow,
+    callback: resume?.type === 'callback',
+    state: row.state,
+    head: row.head,
+    headHash: row.head_hash,
+    result,
+    entries: (await readTimeline(db, tenant, approvalId)).map(({ seq, leaf, commandId, type, fields }) => ({
+      seq,
+      leaf,
+      commandId,
+      event: eventOf(type, fields) as ApprovalEvent,
+    })),
+    answers: answers.map(({ answer }) => answer as unknown as CommandAnswer),
+    commands: commands.map(({ command_id, person, body }) => ({ commandId: command_id, person, move: (body as unknown as { readonly move: Move }).move.type })),
+    deliveries: deliveries.map(({ owed_id, kind, status }) => ({ owedId: owed_id, kind, status })),
+    workflow: row.needs_workflow ? await endOfWorkflow(client, approvalWorkflowId(tenant, approvalId), result !== null) : null,
+  };
+}
+
+/** What the engine says of it. One whose approval has ended is waited for, for a while. */
+async function endOfWorkflow(client: Client, workflowId: string, ended: boolean): Promise<StoredApproval['workflow']> {
+  const handle = client.workflow.getHandle(workflowId);
+  try {
+    const { outcome, token } = await client.withDeadline(Date.now() + (ended ? END_MS : 1_000), async () => (await handle.result()) as ApprovalResult);
+    return { status: 'completed', outcome, token };
+  } catch {
+    const status = await handle.describe().then(
+      ({ status: { name } }) => name.toLowerCase(),
+      () => 'unknown',
+    );
+    return { status, outcome: null, token: null };
+  }
+}
+
+/** By a library, with the public keys alone. */
+async function claimsOf(keys: Keys, tokens: readonly string[]): Promise<Map<string, TokenClaims>> {
+  const keyOf = createLocalJWKSet(createTokens({ keys, issuer: '' }).jwks());
+  const claims = new Map<string, TokenClaims>();
+  for (const token of tokens) {
+    try {
+      const { payload } = await jwtVerify(token, keyOf, { algorithms: [TOKEN_ALG], typ: TOKEN_TYP });
+      if (isTokenClaims(payload)) claims.set(token, payload);
+    } catch {
+      // One that does not verify claims nothing.
+    }
+  }
+  return claims;
+}
+
+/** After every entry has its place: what the verification of the tenant's whole record says, and entries of these approvals without a place. */
+async function findings({ db, keys, tenant }: Ground, ids: readonly string[]): Promise<string[]> {
+  await sequence(db, keys, new Date().toISOString(), tenant);
+  const report = await verifyStore(db, keys.trusted, tenant);
+  const { rows } = await sql<{ approval_id: string; seq: number }>`
+    select e.approval_id, e.seq from entries e left join log l on l.tenant = e.tenant and l.approval_id = e.approval_id and l.seq = e.seq
+    where e.tenant = ${tenant} and e.approval_id = any(${ids}) and l.position is null`.execute(db);
+  return [
+    ...report.findings.map((finding) => JSON.stringify(finding)),
+    ...rows.map(({ approval_id, seq }) => `entry ${String(seq)} of ${approval_id} has no place in the log`),
+  ];
+}
 
 /** What somebody was told, and when it counted. */
 interface Acknowledged {
   readonly approvalId: string;
+  readonly person?: string;
   readonly answer: CommandAnswer;
 }
 
 export interface Trial {
-  readonly store: TestStore;
+  readonly store: { readonly db: Db; readonly keys: Keys };
   readonly client: Client;
   readonly tenant: string;
   /** Every request whose submission was acknowledged. */
@@ -26,95 +149,50 @@ export interface Trial {
   readonly acknowledged: readonly Acknowledged[];
   /** Those of the approvals whose agent waits for a callback here. */
   readonly agent?: ReferenceAgent;
+  /** False where the record is verified later, for several trials at once. */
+  readonly verify?: boolean;
 }
 
-/** Everything that is wrong; empty when the approvals all ended as they must. */
-export async function contradictions(trial: Trial): Promise<string[]> {
-  const found = (await Promise.all(trial.approvals.map((id) => ofApproval(trial, id)))).flat();
-  for (const { approvalId, answer } of trial.acknowledged) {
-    if (!trial.approvals.includes(approvalId)) found.push(`${approvalId}: acknowledged, but not one of the trial`);
-    const row = await trial.store.db
-      .selectFrom('answers')
-      .select('answer')
-      .where('tenant', '=', trial.tenant)
-      .where('command_id', '=', answer.commandId)
-      .executeTakeFirst();
-    if (JSON.stringify(row?.answer) !== JSON.stringify(sorted(answer, row?.answer)))
-      found.push(`${approvalId}: ${answer.commandId} was answered ${JSON.stringify(answer)}, the record says ${JSON.stringify(row?.answer)}`);
-  }
-  await sequence(trial.store.db, trial.store.keys, new Date().toISOString());
-  const report = await verifyStore(trial.store.db, trial.store.keys.trusted, trial.tenant);
-  return [...found, ...report.findings.map((finding) => `record: ${JSON.stringify(finding)}`)];
+/** Everything that is wrong with a trial in one process; empty when the approvals all ended as they must. */
+export async function contradictions({ store: { db, keys }, client, tenant, approvals, acknowledged, agent, verify = true }: Trial): Promise<string[]> {
+  const own = new Set(approvals);
+  const receivers = agent === undefined ? null : heardBy(agent, own);
+  const tokens = (receivers ?? []).flatMap((line) => (line.wrote === 'acted' ? [line.token] : []));
+  const held = await collect({ db, keys, client, tenant }, tokens, { only: approvals, verify });
+  const digests = new Map(held.approvals.map(({ approvalId, actionDigest }) => [approvalId, actionDigest]));
+  const keyOf = new Map(held.approvals.map(({ approvalId, key }) => [approvalId, key]));
+  return violations({
+    ...held,
+    agents: approvals.flatMap((approvalId) => {
+      const about = { key: keyOf.get(approvalId) ?? approvalId, actionDigest: digests.get(approvalId) ?? '' };
+      return [
+        { wrote: 'asks' as const, ...about },
+        { wrote: 'acknowledged' as const, approvalId, ...about },
+      ];
+    }),
+    people: acknowledged.map(({ approvalId, person, answer }): PersonLine => ({
+      wrote: 'told',
+      key: answer.commandId,
+      approvalId,
+      person: person ?? held.approvals.flatMap(({ commands }) => commands).find(({ commandId }) => commandId === answer.commandId)?.person ?? '',
+      move: null,
+      commandId: answer.commandId,
+      accepted: answer.accepted,
+      state: answer.state,
+      seq: answer.seq,
+      code: answer.refusal?.code ?? null,
+    })),
+    receivers,
+    allReachable: true,
+  });
 }
 
-/** The same object with the other's order of keys: JSON columns keep their own. */
-const sorted = (value: CommandAnswer, like: unknown): unknown =>
-  typeof like === 'object' && like !== null
-    ? Object.fromEntries(
-        [...Object.keys(like), ...Object.keys(value).filter((k) => !(k in like))].map((k) => [
-          k,
-          sortedField(value[k as keyof CommandAnswer], like[k as keyof typeof like]),
-        ]),
-      )
-    : value;
-
-const sortedField = (value: unknown, like: unknown): unknown =>
-  typeof value === 'object' && value !== null && typeof like === 'object' && like !== null
-    ? Object.fromEntries(Object.keys(like).map((k) => [k, value[k as keyof typeof value]]))
-    : value;
-
-async function ofApproval({ store, client, tenant, acknowledged, agent }: Trial, approvalId: string): Promise<string[]> {
-  const found: string[] = [];
-  const claim = (holds: boolean, sentence: string): void => {
-    if (!holds) found.push(`${approvalId}: ${sentence}`);
-  };
-  const entries = await readEvents(store.db, tenant, approvalId);
-  const row = await store.db
-    .selectFrom('approvals')
-    .select(['head', 'state', 'result'])
-    .where('tenant', '=', tenant)
-    .where('approval_id', '=', approvalId)
-    .executeTakeFirstOrThrow();
-  claim(
-    entries.every(({ seq }, i) => seq === i + 1),
-    `entries are not contiguous: ${entries.map((e) => e.seq).join(' ')}`,
-  );
-  claim(row.head === entries.length, `the head is ${row.head} and there are ${entries.length} entries`);
-  const ends = entries.filter(({ event }) => event.type === 'ended');
-  claim(ends.length === 1, `it has ${ends.length} ends`);
-  claim(isOutcome(row.state as State) && row.result !== null, `it stands at ${row.state}`);
-  const result = row.result as unknown as ApprovalResult | null;
-  const end = ends[0]?.event;
-  claim(
-    end?.type === 'ended' && end.outcome === result?.outcome,
-    `the entry says ${end?.type === 'ended' ? end.outcome : 'nothing'}, the result ${result?.outcome ?? 'nothing'}`,
-  );
-  const opened = entries.flatMap(({ event }) => (event.type === 'level_opened' ? [`${event.signOff}/${event.level}`] : []));
-  claim(new Set(opened).size === opened.length, `a level was opened twice: ${opened.join(' ')}`);
-
-  const ofWorkflow = (await client.workflow.getHandle(approvalWorkflowId(tenant, approvalId)).result()) as ApprovalResult;
-  claim(ofWorkflow.token === result?.token, 'the workflow ended with another result than the record');
-
-  for (const { answer } of acknowledged.filter((a) => a.approvalId === approvalId)) {
-    const entry = entries.find(({ seq }) => seq === answer.seq);
-    claim(entry !== undefined, `the acknowledged ${answer.commandId} has no entry ${answer.seq}`);
-    claim(answer.accepted || answer.refusal !== null, `the answer to ${answer.commandId} is neither yes nor no`);
-  }
-  const undone = await store.db
-    .selectFrom('deliveries')
-    .select(['owed_id', 'kind', 'status'])
-    .where('tenant', '=', tenant)
-    .where('approval_id', '=', approvalId)
-    .where('status', 'not in', ['done', 'superseded'])
-    .execute();
-  claim(undone.length === 0, `still owed: ${undone.map((d) => `${d.kind} ${d.status}`).join(', ')}`);
-
-  if (agent) {
-    const ids = new Set(agent.calls.filter((call) => call.approvalId === approvalId).map((call) => call.messageId));
-    const acts = agent.acts.filter((act) => act.approvalId === approvalId);
-    claim(ids.size === 1, `the agent got ${ids.size} different messages`);
-    claim(acts.length === 1, `the agent acted ${acts.length} times`);
-    claim(acts[0]?.token === result?.token, 'the agent acted on another result than the record');
-  }
-  return found;
+/** The reference agent's journal in the judge's words. It executes nothing itself: it would, where the token allows. */
+function heardBy({ calls, acts }: ReferenceAgent, own: ReadonlySet<string>): ReceiverLine[] {
+  return [
+    ...calls.filter(({ approvalId }) => own.has(approvalId)).map((call): ReceiverLine => ({ wrote: 'called', ...call })),
+    ...acts
+      .filter(({ approvalId }) => own.has(approvalId))
+      .map(({ approvalId, outcome, token }): ReceiverLine => ({ wrote: 'acted', approvalId, outcome, executed: EXECUTABLE.includes(outcome), token })),
+  ];
 }

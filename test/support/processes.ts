@@ -49,7 +49,7 @@ export async function startProgram(file: string, env: NodeJS.ProcessEnv): Promis
 function listen(child: ChildProcess): () => string {
   let kept = '';
   const take = (chunk: string): void => {
-    kept = (kept + chunk).slice(-20_000);
+    kept = (kept + chunk).slice(-1_000_000);
   };
   child.stdout?.setEncoding('utf8').on('data', take);
   child.stderr?.setEncoding('utf8').on('data', take);

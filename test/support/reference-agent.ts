@@ -22,12 +22,15 @@ export interface ReferenceAgent {
   stop(): Promise<void>;
 }
 
+/** What may come instead of an answer: nothing at all; the connection reset in the midst of the status line, or of the body after it. */
+export type Mishap = 'hang' | 'reset' | 'reset_after_status';
+
 export interface ReferenceAgentOptions {
   readonly jwks: Parameters<typeof createReceiver>[0]['keys'];
-  /** Before the agent looks at a call; a status answers in its place, `hang` leaves the caller without an answer. */
-  readonly before?: (call: Call) => Promise<number | 'hang' | null> | number | 'hang' | null;
-  /** After the agent has acted and before its answer is sent; `hang` keeps the answer back. */
-  readonly after?: (call: Call) => Promise<'hang' | null> | 'hang' | null;
+  /** Before the agent looks at a call; a status answers in its place. */
+  readonly before?: (call: Call) => Promise<number | Mishap | null> | number | Mishap | null;
+  /** After the agent has acted and before its answer is sent. */
+  readonly after?: (call: Call) => Promise<Mishap | null> | Mishap | null;
 }
 
 export async function startReferenceAgent(options: ReferenceAgentOptions): Promise<ReferenceAgent> {
@@ -40,19 +43,20 @@ export async function startReferenceAgent(options: ReferenceAgentOptions): Promi
     store: memoryStore(),
     onOutcome: ({ result }) => void acts.push(result),
   });
-  const answer = async (request: IncomingMessage): Promise<{ status: number; body: string } | null> => {
+  const answer = async (request: IncomingMessage): Promise<{ status: number; body: string } | Mishap> => {
     const body = await bodyOf(request);
     const call = { messageId: String(request.headers['webhook-id']), approvalId: approvalIn(body) };
     calls.push(call);
     const early = (await options.before?.(call)) ?? null;
-    if (early === 'hang') return null;
+    if (typeof early === 'string') return early;
     if (early !== null) return { status: early, body: '' };
     const told = await receiver.handle(body, request.headers);
-    return (await options.after?.(call)) === 'hang' ? null : told;
+    return (await options.after?.(call)) ?? told;
   };
   const server = createServer((request, response) => {
     void answer(request).then((told) => {
-      if (told) response.writeHead(told.status, { 'content-type': 'application/json' }).end(told.body);
+      if (typeof told === 'string') mishap(told, request);
+      else response.writeHead(told.status, { 'content-type': 'application/json' }).end(told.body);
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -65,6 +69,11 @@ export async function startReferenceAgent(options: ReferenceAgentOptions): Promi
       await new Promise<void>((resolve) => server.close(() => resolve()));
     },
   };
+}
+
+export function mishap(what: Mishap, { socket }: IncomingMessage): void {
+  if (what === 'hang') return;
+  socket.write(what === 'reset' ? 'HTTP/1.1 2' : 'HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\nhalf', () => socket.resetAndDestroy());
 }
 
 async function bodyOf(request: IncomingMessage): Promise<Buffer> {

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Client } from '@temporalio/client';
+import type { DataConverter } from '@temporalio/common';
 import { NativeConnection, type WorkflowBundle } from '@temporalio/worker';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Connection, Client as TemporalClient } from '@temporalio/client';
@@ -20,7 +21,7 @@ import { DECIDING, type Move } from '../../domain/moves';
 import type { AgentIdentity, RequestDraft } from '../../domain/request';
 import { registerAgent } from '../../record/store/agents';
 import { readEvents } from '../../record/store/entries';
-import { createActivities } from '../../workers/activities';
+import { createActivities, type WorkerOptions } from '../../workers/activities';
 import { SEARCH_ATTRIBUTES } from '../../workers/engine';
 import { startMailSink, type MailSink } from '../../workers/mail-sink';
 import { createWorker } from '../../workers/worker';
@@ -43,6 +44,12 @@ export interface WorldOptions {
   readonly bundle?: WorkflowBundle;
   readonly clock?: Clock;
   readonly taskQueue?: string;
+  /** Of client and worker; without it payloads lie in the engine in clear. */
+  readonly dataConverter?: DataConverter;
+  /** The installation's webhook, and how long a call may take. */
+  readonly calls?: Pick<WorkerOptions, 'webhook' | 'callTimeoutMs'>;
+  /** Addresses that the mail server refuses, with its code. */
+  readonly refuseMail?: (address: string) => number | null;
   /** Without a worker: the test starts one itself, or none. */
   readonly withoutWorker?: boolean;
 }
@@ -80,18 +87,20 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   const log = pino({ level: process.env['LOG_LEVEL'] ?? 'silent' });
   const clock = options.clock ?? (skipping ? engineClock : databaseClock);
   const taskQueue = options.taskQueue ?? `test-${randomUUID()}`;
+  const encryption = options.dataConverter ? { dataConverter: options.dataConverter } : {};
   const core = createCore({ db: store.db, clock, keys: store.keys, log, publicUrl: 'http://localhost:8700', development: true, allowLoopback: true });
   const connection = skipping ? null : await Connection.connect({ address: options.address ?? '' });
   const native = skipping ? null : await NativeConnection.connect({ address: options.address ?? '' });
-  const client = skipping?.client ?? new TemporalClient({ connection: connection ?? (undefined as never) });
+  const client = skipping?.client ?? new TemporalClient({ connection: connection ?? (undefined as never), ...encryption });
   if (skipping) await addAttributes(skipping);
-  const mail = await startMailSink({ httpPort: null });
+  const mail = await startMailSink({ httpPort: null, ...(options.refuseMail ? { refuse: options.refuseMail } : {}) });
   const { activities, close: closeActivities } = createActivities(core, {
     client,
     taskQueue,
     smtpUrl: mail.smtpUrl,
     mailFrom: 'Countersign <desk@example.com>',
     reconcileGraceMs: 0,
+    ...options.calls,
   });
   await publish(store, options.policy ?? DESK_POLICY, options.directory ?? DESK_DIRECTORY);
   await registerAgent(store.db, { ...AGENT, callbackHosts: ['127.0.0.1'], callbackSecrets: [SECRET] });
@@ -104,6 +113,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
       taskQueue,
       activities,
       ...(bundle ? { bundle } : {}),
+      ...encryption,
     });
     const running = worker.run();
     return {
@@ -168,9 +178,15 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   return world;
 }
 
+/** The status code of gRPC. */
+const ALREADY_EXISTS = 6;
+
 /** The engine that skips time knows no search attributes of its own; it has no lists, so its types are looked up here. */
 async function addAttributes({ connection }: TestWorkflowEnvironment): Promise<void> {
   const types = { Keyword: 2, KeywordList: 7, Datetime: 6 } as const;
   const searchAttributes = Object.fromEntries(Object.entries(SEARCH_ATTRIBUTES).map(([name, type]) => [name, types[type]]));
-  await connection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes });
+  await connection.operatorService.addSearchAttributes({ namespace: 'default', searchAttributes }).catch((error: unknown) => {
+    // A second world on the same engine finds them there.
+    if (!(error instanceof Error && 'code' in error && error.code === ALREADY_EXISTS)) throw error;
+  });
 }
