@@ -1,10 +1,9 @@
 /**
- * The worker as a real process, killed with SIGKILL at every place where it hurts, and brought back. Afterwards a judge compares
- * what people were told, what the agent did, the record and the workflows' results.
+ * The worker as a real process, killed with SIGKILL while approvals wait, in the middle of a callback, and again and again; and brought back.
+ * Afterwards a judge compares what people were told, what the agent did, the record and the workflows' results. (Every single await: ./awaits.)
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
-import { createLimiter } from '../../client/api/limiter';
 import { scaledClock } from '../../domain/clock';
 import { approvalWorkflowId } from '../../workflows/protocol';
 import { insist, type Told } from '../support/approver';
@@ -16,9 +15,6 @@ import { TENANT, refund } from '../support/world';
 import { openStage, supervise, type Stage, type Supervised } from './stage';
 
 const MAIN = join(__dirname, '..', '..', 'workers', 'main.ts');
-const FAULTY = join(__dirname, 'worker-with-faults.ts');
-/** Most of a fault's time is waiting for the engine to notice; a few at once fit on two cores. */
-const AT_ONCE = createLimiter(4);
 
 jest.setTimeout(240_000);
 let stage: Stage;
@@ -48,10 +44,10 @@ interface Played {
 }
 
 /** One approval from the question to the agent's resumption, with a worker that dies once on the way. */
-async function play(fault: string, prepare: (approvalId: string, worker: Supervised) => void = () => undefined): Promise<Played> {
+async function play(prepare: (approvalId: string, worker: Supervised) => void): Promise<Played> {
   const { world } = stage;
   const taskQueue = `faults-${randomUUID()}`;
-  const worker = await supervise(FAULTY, stage.workerEnv(taskQueue, { COUNTERSIGN_TEST_FAULT: fault, COUNTERSIGN_TEST_FAULT_MARKER: stage.marker() }));
+  const worker = await supervise(MAIN, stage.workerEnv(taskQueue));
   try {
     const approvalId = await stage.ask(taskQueue, refund(48_000, { resume: { type: 'callback', url: agent.url } }));
     prepare(approvalId, worker);
@@ -67,31 +63,6 @@ async function play(fault: string, prepare: (approvalId: string, worker: Supervi
 
 const judge = async ({ approvalId, told }: Played): Promise<string[]> =>
   await contradictions({ store, client: stage.world.client, tenant: TENANT, approvals: [approvalId], acknowledged: [told], agent });
-
-const POINTS = [
-  ...['open', 'command'].flatMap((kind) => ['before', 'inside', 'after'].map((moment) => `commit:${moment}:${kind}`)),
-  ...['before', 'inside', 'after'].map((moment) => `effect:${moment}:attempt`),
-  ...['before', 'inside', 'after'].map((moment) => `effect:${moment}:resumeAgent`),
-].filter((point) => point !== 'commit:inside:open'); // Only moves of people are logged inside; the other two frame it.
-
-describe('killed at a point of its work', () => {
-  const played = new Map<string, Promise<Played>>();
-  beforeAll(() => {
-    for (const point of POINTS) {
-      const running = AT_ONCE.run('faults', () => play(point));
-      running.catch(() => undefined); // Said by the test that waits for it.
-      played.set(point, running);
-    }
-  });
-
-  it.each(POINTS)('%s: nothing is lost and nothing happens twice', async (point) => {
-    const one = await (played.get(point) as Promise<Played>);
-    expect(one.deaths).toBe(1);
-    expect(one.told.answer).toMatchObject({ accepted: true, state: 'approved' });
-    expect(one.again.answer).toEqual(one.told.answer);
-    expect(await judge(one)).toEqual([]);
-  });
-});
 
 describe('killed while approvals wait', () => {
   /** A level of half an hour takes seven and a half seconds. */
@@ -146,7 +117,7 @@ describe('killed in the middle of a callback', () => {
     ['before the agent has looked at it', before, 1],
     ['after the agent has acted and before its answer arrives', after, 1],
   ] as const)('%s: the agent acts once, on one message id', async (_, hands, deaths) => {
-    const one = await play('none', (approvalId, worker) =>
+    const one = await play((approvalId, worker) =>
       hands.set(approvalId, () => {
         hands.delete(approvalId);
         worker.kill();
@@ -163,7 +134,7 @@ describe('killed again and again', () => {
   it('while twelve approvals are asked, decided and resumed: the record, the people, the agent and the engine agree', async () => {
     const { world } = stage;
     const taskQueue = `faults-${randomUUID()}`;
-    const worker = await supervise(FAULTY, stage.workerEnv(taskQueue));
+    const worker = await supervise(MAIN, stage.workerEnv(taskQueue));
     const entries = async (): Promise<number> =>
       Number(
         (

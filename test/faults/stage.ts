@@ -2,7 +2,6 @@
  * The stage of the fault tests: an engine and a store of their own, the worker as a real process that is brought back whenever it
  * dies, and a reference agent whose hands the test may hold.
  */
-import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,9 +18,9 @@ export interface Stage {
   readonly world: World;
   /** The settings of a worker's process on a queue of its own. */
   workerEnv(taskQueue: string, more?: NodeJS.ProcessEnv): NodeJS.ProcessEnv;
-  /** A file that does not exist yet. */
-  marker(): string;
-  /** Submits, and starts the workflow on this queue, as the API does. */
+  /** Submits; `start` starts the workflow on this queue, as the API does. */
+  submit(taskQueue: string, request: RequestDraft): Promise<{ readonly approvalId: string; start(): Promise<void> }>;
+  /** Both at once. */
   ask(taskQueue: string, request: RequestDraft): Promise<string>;
   /** Where the record says that it stands. */
   state(approvalId: string): Promise<string>;
@@ -51,10 +50,14 @@ export async function openStage(store: TestStore, options: Pick<WorldOptions, 'c
       COUNTERSIGN_TEST_BUNDLE: process.env['COUNTERSIGN_TEST_BUNDLE'],
       ...more,
     }),
-    marker: () => join(dir, randomUUID()),
-    async ask(taskQueue, request) {
+    async submit(taskQueue, request) {
       const { approvalId, plan, headline } = await world.submit(request);
-      await startApproval(world.client, { taskQueue, timeScale: world.core.deps.clock.scale }, { tenant: TENANT, approvalId, lane: plan.lane, headline });
+      const about = { tenant: TENANT, approvalId, lane: plan.lane, headline };
+      return { approvalId, start: async () => void (await startApproval(world.client, { taskQueue, timeScale: world.core.deps.clock.scale }, about)) };
+    },
+    async ask(taskQueue, request) {
+      const { approvalId, start } = await stage.submit(taskQueue, request);
+      await start();
       return approvalId;
     },
     state: async (approvalId) => (await store.db.selectFrom('approvals').select('state').where('approval_id', '=', approvalId).executeTakeFirstOrThrow()).state,
