@@ -49,6 +49,7 @@ const rulesOf = (config: string): string[] =>
 const BROKEN: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   'no-cycles': { 'domain/egg.ts': "import { hen } from './hen';\nexport const egg = () => hen;" },
   resolvable: { 'domain/lost.ts': "import { gone } from './gone';\nexport const lost = gone;" },
+  'ships-no-dev-packages': { 'workers/checks.ts': "import fc from 'fast-check';\nexport const x = fc;" },
   'pure-no-node': {
     'domain/reads.ts': "import { readFileSync } from 'node:fs';\nexport const x = readFileSync;",
     'policy/hashes.ts': "import { createHash } from 'node:crypto';\nexport const x = createHash;",
