@@ -3,11 +3,10 @@
  * or not the agent's to claim. Pure.
  */
 import type { Json, JsonObject } from '../domain/json';
-import { isMoney } from '../domain/money';
+import { fits, howTo } from '../domain/types';
 import type { Reading } from './cel/names';
 import { CelMoney } from './cel/money';
 import type { CompiledFact, CompiledPolicy } from './model';
-import { typeName, type FieldType } from './units';
 
 /** Why a request cannot be routed. */
 export const ROUTING_CODES = [
@@ -46,38 +45,6 @@ export interface RawReading {
   readonly requester: { readonly agent?: string | undefined; readonly run?: string | undefined; readonly onBehalfOf?: string | null | undefined };
   readonly tenant?: string | undefined;
 }
-
-/** A condition walks a list once; this keeps the longest one short. */
-const LIST_MAX = 200;
-
-/** Whether a JSON value is of a declared type. */
-function fits(type: FieldType, value: Json): boolean {
-  switch (type.kind) {
-    case 'string':
-      return typeof value === 'string';
-    case 'int':
-      return Number.isSafeInteger(value);
-    case 'double':
-      return typeof value === 'number' && Number.isFinite(value);
-    case 'bool':
-      return typeof value === 'boolean';
-    case 'money':
-      return isMoney(value);
-    case 'enum':
-      return typeof value === 'string' && type.values.includes(value);
-    case 'list':
-      return Array.isArray(value) && value.length <= LIST_MAX && value.every((item) => typeof item === 'string');
-    case 'any':
-      return true;
-  }
-}
-
-const howTo = (type: FieldType): string =>
-  type.kind === 'money'
-    ? 'money, {"minor": 25000, "currency": "USD"} for USD 250.00'
-    : type.kind === 'list'
-      ? `a list of at most ${LIST_MAX} texts`
-      : typeName(type);
 
 /** Reads what is there; `strict` also asks for what is not. */
 export function read(
