@@ -16,6 +16,7 @@ import { WITHDRAW_SIGNAL, approvalWorkflowId, type WithdrawMessage } from '../..
 import { canaries, found } from '../support/canary';
 import { DESK_DIRECTORY } from '../support/desk-policy';
 import { workflowBundle } from '../support/engine';
+import { holdPort } from '../support/ports';
 import { until } from '../support/processes';
 import { actionOf, refund } from '../support/requests';
 import { useStore } from '../support/store';
@@ -99,7 +100,7 @@ async function live(dataConverter?: DataConverter): Promise<string[]> {
   const c = wanted();
   const dir = mkdtempSync(join(tmpdir(), 'countersign-canary-'));
   try {
-    const engine = await startEngine({ dbFile: join(dir, 'temporal.db') });
+    const engine = await startEngine({ port: await holdPort(), dbFile: join(dir, 'temporal.db') });
     const directory = DESK_DIRECTORY.replace('Fay Okafor', c.approverName).replace('fay@example.com', `${c.approverEmail}@example.com`);
     const world = await openWorld({ store, address: engine.address, directory, bundle: workflowBundle(), ...(dataConverter ? { dataConverter } : {}) });
     try {

@@ -10,9 +10,9 @@ import { newPayloadKeys, payloadKeysFromJson, payloadKeysToJson, withAnotherKey,
 import { parseStrict } from '../../record/canonical';
 import { keysToJson } from '../../record/keys';
 import { issueKey } from '../../record/store/agents';
-import { freePort } from '../../workers/engine/port';
 import { approvalWorkflowId } from '../../workflows/protocol';
 import { BUNDLE_VARIABLE, engineAddress } from '../support/engine';
+import { holdPort } from '../support/ports';
 import { startProgram, until, type Program } from '../support/processes';
 import { useStore } from '../support/store';
 import { AGENT, TENANT, openWorld, refund, type World } from '../support/world';
@@ -34,7 +34,7 @@ beforeAll(async () => {
   world = await openWorld({ store, address, withoutWorker: true });
   dir = mkdtempSync(join(tmpdir(), 'countersign-payloads-'));
   writeFileSync(join(dir, 'keys.json'), JSON.stringify(keysToJson(store.keys)), { mode: 0o600 });
-  const port = await freePort('127.0.0.1');
+  const port = await holdPort();
   url = `http://127.0.0.1:${String(port)}`;
   env = {
     COUNTERSIGN_ENV: 'development',

@@ -25,6 +25,7 @@ import { Connection } from '@temporalio/client';
 import { startEngine, type Engine } from '../../workers/engine';
 import { answers, findEngine, onPath } from '../../workers/engine/binary';
 import { cached, cacheRoot, hashFiles, repositoryRoot } from '../../workers/engine/cache';
+import { holdPort } from '../support/ports';
 import { runProgram, runTs } from '../support/program';
 
 const quiet = (): void => undefined;
@@ -182,7 +183,7 @@ describe('the database of the engine', () => {
   const said: string[] = [];
   const start = async (): Promise<Engine> => {
     said.length = 0;
-    engine = await startEngine({ env: { ...process.env, TEMPORAL_ADDRESS: '' }, dbFile: file(), onProgress: (line) => said.push(line) });
+    engine = await startEngine({ port: await holdPort(), env: { ...process.env, TEMPORAL_ADDRESS: '' }, dbFile: file(), onProgress: (line) => said.push(line) });
     return engine;
   };
   const stop = async (): Promise<void> => {

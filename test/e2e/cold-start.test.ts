@@ -23,8 +23,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { Connection } from '@temporalio/client';
 import { findEngine } from '../../workers/engine/binary';
-import { freePort } from '../../workers/engine/port';
 import { isReachable } from '../../workers/store/places';
+import { holdPorts } from '../support/ports';
 import { isRunning, runProgram, until, type Program } from '../support/program';
 
 const ROOT = resolve(__dirname, '..', '..');
@@ -44,7 +44,7 @@ beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'countersign-cold-'));
   // The store's own user must be able to pass, or its data would lie elsewhere and outlive the test.
   chmodSync(dir, 0o755);
-  const [api, temporal, ui, smtp, mail] = await Promise.all([freePort(), freePort(), freePort(), freePort(), freePort()]);
+  const [api, temporal, ui, smtp, mail] = await holdPorts(5);
   env = {
     ...process.env,
     TEMPORAL_ADDRESS: '',

@@ -6,9 +6,9 @@ import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { checkSearchAttributes, registerSearchAttributes, SEARCH_ATTRIBUTES, startEngine, startTimeSkipping } from '../../workers/engine';
-import { freePort } from '../../workers/engine/port';
 import type { month } from '../support/workflows/month';
 import { engineAddress } from '../support/engine';
+import { holdPort } from '../support/ports';
 import { isRunning, runTs, until } from '../support/program';
 
 /** As on a machine where nobody named a server. */
@@ -71,7 +71,7 @@ describe('the development server', () => {
   });
 
   it('a server that was named but does not answer: one sentence with its address', async () => {
-    const address = `127.0.0.1:${await freePort()}`;
+    const address = `127.0.0.1:${await holdPort()}`;
     await expect(startEngine({ env: { ...env, TEMPORAL_ADDRESS: address } })).rejects.toMatchObject({
       code: 'engine_unreachable',
       message: `No Temporal server answers at ${address}: start one there, or set TEMPORAL_ADDRESS to where one runs.`,

@@ -8,9 +8,9 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
 import { chromium } from 'playwright-core';
 import { startEngine, type Engine } from '../../workers/engine';
-import { freePort } from '../../workers/engine/port';
 import { approvalWorkflowId } from '../../workflows/protocol';
 import { insist } from '../support/approver';
+import { holdPort } from '../support/ports';
 import { until } from '../support/processes';
 import { useStore } from '../support/store';
 import { TENANT, actionOf, openWorld, refund, sharedBundle, type World } from '../support/world';
@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 const store = useStore();
 beforeAll(async () => {
-  engine = await startEngine({ uiPort: await freePort('127.0.0.1') });
+  engine = await startEngine({ port: await holdPort(), uiPort: await holdPort() });
   const bundle = sharedBundle();
   world = await openWorld({ store, address: engine.address, taskQueue: 'countersign', ...(bundle ? { bundle } : {}) });
 });

@@ -14,11 +14,11 @@ import { verifyStore } from '../../record/store/export';
 import { migrate } from '../../record/store/migrate';
 import { sequence } from '../../record/store/sequencer';
 import { startEngine, type Engine } from '../../workers/engine';
-import { freePort } from '../../workers/engine/port';
 import { startStore } from '../../workers/store';
 import { RECONCILE_WORKFLOW, approvalWorkflowId, type ReconcileReport } from '../../workflows/protocol';
 import { insist } from '../support/approver';
 import { engineAddress } from '../support/engine';
+import { holdPort } from '../support/ports';
 import { until } from '../support/processes';
 import { startReferenceAgent, type ReferenceAgent } from '../support/reference-agent';
 import { useStore, type TestStore } from '../support/store';
@@ -70,7 +70,7 @@ describe('the engine restored from a backup older than the record', () => {
   });
   const store = useStore();
   const open = async (): Promise<void> => {
-    engine = await startEngine({ dbFile, port: await freePort('127.0.0.1') });
+    engine = await startEngine({ dbFile, port: await holdPort() });
     world = await openWorld({ store, address: engine.address, taskQueue });
   };
   const close = async (): Promise<void> => {

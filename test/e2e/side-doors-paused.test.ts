@@ -12,6 +12,7 @@ import { startEngine, type Engine } from '../../workers/engine';
 import { keepReconcileSchedule } from '../../workers/schedule';
 import { RECONCILE_WORKFLOW, approvalWorkflowId, reconcileScheduleId, type ReconcileReport } from '../../workflows/protocol';
 import { insist } from '../support/approver';
+import { holdPort } from '../support/ports';
 import { until } from '../support/processes';
 import { startReferenceAgent, type ReferenceAgent } from '../support/reference-agent';
 import { useStore } from '../support/store';
@@ -29,7 +30,7 @@ afterAll(async () => {
 });
 const store = useStore();
 beforeAll(async () => {
-  engine = await startEngine({ settings: ['frontend.WorkflowPauseEnabled=true'] });
+  engine = await startEngine({ port: await holdPort(), settings: ['frontend.WorkflowPauseEnabled=true'] });
   world = await openWorld({ store, address: engine.address });
   agent = await startReferenceAgent({ jwks: world.core.tokens.jwks() });
   temporal = await temporalCli(engine.address);

@@ -9,6 +9,7 @@ import { readReach } from '../../activities/config';
 import { engineAccess } from '../../activities/connect';
 import { checkSearchAttributes, registerSearchAttributes, startEngine, type Engine } from '../../workers/engine';
 import { openInstallation, type Installation } from '../support/installation';
+import { holdPort } from '../support/ports';
 import { until } from '../support/processes';
 import { refund } from '../support/requests';
 import { useStore } from '../support/store';
@@ -31,7 +32,7 @@ afterAll(async () => {
 const store = useStore();
 beforeAll(async () => {
   [ours, theirs] = [makeAuthority(), makeAuthority()];
-  engine = await startEngine({ env: { ...process.env, TEMPORAL_ADDRESS: '' } });
+  engine = await startEngine({ port: await holdPort(), env: { ...process.env, TEMPORAL_ADDRESS: '' } });
   installation = await openInstallation(store, engine.address);
 });
 

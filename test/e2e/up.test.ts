@@ -6,7 +6,7 @@ import { chmodSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync } f
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { freePort } from '../../workers/engine/port';
+import { holdPorts } from '../support/ports';
 import { isRunning, runProgram, until, type Program } from '../support/program';
 
 let dir: string;
@@ -15,7 +15,7 @@ beforeEach(async () => {
   dir = mkdtempSync(join(tmpdir(), 'countersign-up-'));
   // The store's own user must be able to pass, or its data would lie elsewhere and outlive the test.
   chmodSync(dir, 0o755);
-  const [api, temporal, ui, smtp, mail] = await Promise.all([freePort(), freePort(), freePort(), freePort(), freePort()]);
+  const [api, temporal, ui, smtp, mail] = await holdPorts(5);
   env = {
     ...process.env,
     TEMPORAL_ADDRESS: '',

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { writeBundle } from '../../workers/bundle';
 import { startEngine, type Engine } from '../../workers/engine';
 import { BUNDLE_VARIABLE, ENGINE_VARIABLE } from './engine';
+import { holdPort } from './ports';
 
 export interface Held {
   readonly engine: Engine;
@@ -20,7 +21,7 @@ export default async function setUp(): Promise<void> {
   const onProgress = (line: string): void => void process.stderr.write(`${line}\n`);
   const dir = mkdtempSync(join(tmpdir(), 'countersign-tests-'));
   const path = join(dir, 'workflows.js');
-  const [engine] = await Promise.all([startEngine({ onProgress }), writeBundle(path)]);
+  const [engine] = await Promise.all([startEngine({ port: await holdPort(), onProgress }), writeBundle(path)]);
   (globalThis as WithHeld).countersignHeld = { engine, dir };
   process.env[ENGINE_VARIABLE] = engine.address;
   process.env[BUNDLE_VARIABLE] = path;

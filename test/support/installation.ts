@@ -1,6 +1,6 @@
 /**
  * A production installation in small: the worker and the API as real processes over a real store and a real engine, reached only as
- * agents, people and operators reach them. Ports are free ones; what was started is stopped by `close`.
+ * agents, people and operators reach them. Its ports are its own; what was started is stopped by `close`.
  */
 import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -10,10 +10,10 @@ import { createSessions } from '../../client/api/sessions';
 import type { RequestDraft } from '../../domain/request';
 import { keysToJson } from '../../record/keys';
 import { issueKey, registerAgent } from '../../record/store/agents';
-import { freePort } from '../../workers/engine/port';
 import { startMailSink, type MailSink } from '../../workers/mail-sink';
 import { AGENT, SECRET, TENANT, publish } from './desk';
 import { DESK_DIRECTORY, DESK_POLICY } from './desk-policy';
+import { holdPort, holdPorts } from './ports';
 import { startProgram, until, type Program } from './processes';
 import type { TestStore } from './store';
 
@@ -96,12 +96,12 @@ export async function openInstallation(store: TestStore, address: string): Promi
     key,
     env,
     async startWorker(more = {}) {
-      const port = await freePort('127.0.0.1');
+      const port = await holdPort();
       const program = await run(join(ROOT, 'workers', 'main.ts'), { COUNTERSIGN_METRICS_PORT: String(port), ...more });
       return { ...program, metricsUrl: `http://127.0.0.1:${String(port)}` };
     },
     async startApi(more = {}) {
-      const [port, metricsPort] = [await freePort('127.0.0.1'), await freePort('127.0.0.1')];
+      const [port, metricsPort] = await holdPorts(2);
       const program = await run(join(ROOT, 'client', 'api', 'main.ts'), {
         COUNTERSIGN_API_PORT: String(port),
         COUNTERSIGN_API_METRICS_PORT: String(metricsPort),

@@ -7,22 +7,23 @@
  * - /app is a directory laid out by ./image; /run/secrets, volumes and mounted files lie in a temporary directory. `init` as tini,
  *   read-only roots, capabilities and limits have no counterpart.
  * - `postgres` is the PostgreSQL of the same version from npm; its image's first start (initdb, the database of POSTGRES_DB) is done here.
- * - A service is stopped by its image's signal, within its own grace period; one that ends unasked is started again.
+ * - A service is stopped by its image's signal, within its own grace period; one that ends unasked is started again, and a one-shot that
+ *   fails as often as the file says. One that lost a port before it ever served gets others.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { randomInt } from 'node:crypto';
 import { chmodSync, chownSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Client } from 'pg';
 import { onPath } from '../../../workers/engine/binary';
-import { assertPortFree, freePort } from '../../../workers/engine/port';
 import { run } from '../../../workers/engine/run';
 import { endWithUs } from '../../../workers/engine/watchdog';
 import { programs, runAs, type RunAs } from '../../../workers/store/places';
+import { holdPort } from '../ports';
 import { layOutImage } from './image';
 import { durationMs, type Project, type Service } from './project';
 import type { TemporalPrograms } from './tools';
+import { lostPort, whyOf } from './words';
 
 export interface Stack {
   /** Where a service's port is here. */
@@ -52,8 +53,7 @@ interface Running {
   readonly callOff: () => void;
 }
 
-const DAEMON_LIMIT_MS = 120_000;
-const ONE_SHOT_MS = 120_000;
+const ONE_SHOT_MS = 180_000;
 const LOOK_MS = 200;
 const RESTART_MS = 500;
 
@@ -80,19 +80,25 @@ export async function openStack(first: Project, temporal: TemporalPrograms): Pro
   const image = await layOutImage(dir);
   const bins = layOutPrograms(dir, temporal);
   const ports = new Map<string, number>();
-  for (const [name, service] of Object.entries(project.services))
-    for (const port of portsOf(service)) ports.set(`${name}:${String(port)}`, await servicePort());
   const internal: Record<string, string> = {};
-  for (const name of [...SERVER_PORTS, ...MEMBERSHIP_PORTS]) internal[name] = String(await servicePort());
+  const drawPorts = async (name: string, service: Service): Promise<void> => {
+    for (const port of portsOf(service)) ports.set(`${name}:${String(port)}`, await holdPort());
+    if (imageOf(service) !== 'temporalio/server') return;
+    for (const port of [...SERVER_PORTS, ...MEMBERSHIP_PORTS]) internal[port] = String(await holdPort());
+  };
+  for (const [name, service] of Object.entries(project.services)) await drawPorts(name, service);
 
   const running = new Map<string, Running>();
-  const said = new Map<string, string>();
+  /** What each start of a service said. */
+  const said = new Map<string, string[]>();
+  /** Others have been told their ports. */
+  const served = new Set<string>();
   const done = new Set<string>();
   const stopping = new Set<string>();
   const waiting = new Set<NodeJS.Timeout>();
   const story: string[] = [];
 
-  const lastWords = (name: string): string => (said.get(name) ?? '').slice(-1_500);
+  const why = (name: string): string => whyOf(said.get(name) ?? []);
   const service = (name: string): Service => {
     const found = project.services[name];
     if (!found) throw new Error(`docker-compose.yml has no service ${name}`);
@@ -160,7 +166,10 @@ export async function openStack(first: Project, temporal: TemporalPrograms): Pro
     if (kind === 'postgres') args = [...args, ...(await firstStart(name, volume(mine.volumes[0]?.source ?? name), env, as)), '-p', portHere(name, '5432')];
     const cwd = kind === 'countersign' ? image.app : kind === 'temporalio/ui' ? temporal.ui : dir;
     const child = spawn(args[0] ?? '', args.slice(1), { cwd, env, stdio: ['ignore', 'pipe', 'pipe'], detached: true, ...(as ?? {}) });
-    const take = (chunk: Buffer): void => void said.set(name, ((said.get(name) ?? '') + chunk.toString('utf8')).slice(-400_000));
+    const starts = said.get(name) ?? [];
+    const nth = starts.push('') - 1;
+    said.set(name, starts);
+    const take = (chunk: Buffer): void => void (starts[nth] = ((starts[nth] ?? '') + chunk.toString('utf8')).slice(-400_000));
     child.stdout.on('data', take);
     child.stderr.on('data', take);
     const ended = new Promise<number | null>((resolve, reject) => {
@@ -184,7 +193,7 @@ export async function openStack(first: Project, temporal: TemporalPrograms): Pro
     const { initdb } = programs(as, () => undefined);
     await finished(initdb, ['-D', data, '-U', POSTGRES_USER, `--pwfile=${secret}`, '--no-sync', ...POSTGRES_INITDB_ARGS.split(' ')], env, as);
     rmSync(secret);
-    const at = await freePort();
+    const at = await holdPort();
     const once = spawn(join(bins, 'postgres'), [...where, '-p', String(at)], { cwd: dir, env, stdio: 'ignore', ...(as ?? {}) });
     const gone = new Promise((resolve) => once.once('exit', resolve));
     await retry(`the first start of ${name}`, async () => {
@@ -206,10 +215,10 @@ export async function openStack(first: Project, temporal: TemporalPrograms): Pro
   }
 
   async function healthy(name: string): Promise<boolean> {
-    const [, ...test] = service(name).healthcheck?.test ?? [];
+    const { test: [, ...test] = [], timeout = '5s' } = service(name).healthcheck ?? {};
     const [program = '', ...args] = test.map((arg) => here(name, arg));
     if (program === 'pg_isready' && onPath('pg_isready', { PATH: bins }) === null) return await answersSql(args);
-    return (await run(program, args, { env: environment(name), timeoutMs: 5_000 }).catch(() => ({ code: 1 }))).code === 0;
+    return (await run(program, args, { env: environment(name), timeoutMs: durationMs(timeout) }).catch(() => ({ code: 1 }))).code === 0;
   }
 
   async function bring(name: string, starting: Map<string, Promise<void>>): Promise<void> {
@@ -221,24 +230,37 @@ export async function openStack(first: Project, temporal: TemporalPrograms): Pro
     }
     if (running.has(name) || done.has(name)) return;
     story.push(`${name} starts`);
+    if (mine.healthcheck === undefined) return await finish(name, mine);
     const live = await launch(name);
-    if (mine.healthcheck === undefined) {
-      const code = await within(ONE_SHOT_MS, live.ended, `${name} did not end`);
-      if (code !== 0) throw new Error(`${name} ended with ${String(code)}:\n${lastWords(name)}`);
-      done.add(name);
-      story.push(`${name} finished`);
-      return;
-    }
     stopping.delete(name);
     running.set(name, live);
     attend(name, live);
-    const { start_period, interval, retries } = mine.healthcheck;
-    const limit = Date.now() + Math.min(DAEMON_LIMIT_MS, durationMs(start_period) + retries * durationMs(interval));
+    // As long as the engine of containers leaves it before it calls it unhealthy.
+    const { start_period, interval, timeout, retries } = mine.healthcheck;
+    const limit = Date.now() + durationMs(start_period) + retries * (durationMs(interval) + durationMs(timeout));
     while (!(await healthy(name))) {
-      if (Date.now() > limit) throw new Error(`${name} did not become healthy:\n${lastWords(name)}`);
+      if (Date.now() > limit) throw new Error(`${name} did not become healthy: ${why(name)}`);
       await new Promise((resolve) => setTimeout(resolve, LOOK_MS));
     }
+    served.add(name);
     story.push(`${name} healthy`);
+  }
+
+  /** One that runs to its end: again where it fails, as often as `restart: on-failure:N` has it. */
+  async function finish(name: string, { restart }: Service): Promise<void> {
+    for (let left = Number(/^on-failure:(\d+)$/.exec(restart)?.[1] ?? 0); ; left -= 1) {
+      const live = await launch(name);
+      const code = await within(ONE_SHOT_MS, live.ended, () => `${name} did not end: ${why(name)}`).catch((error: unknown) => {
+        live.child.kill('SIGKILL');
+        throw error;
+      });
+      if (code === 0) break;
+      if (left <= 0) throw new Error(`${name} ended with ${String(code)}: ${why(name)}`);
+      story.push(`${name} ended with ${String(code)} and is started again`);
+      await new Promise((resolve) => setTimeout(resolve, RESTART_MS));
+    }
+    done.add(name);
+    story.push(`${name} finished`);
   }
 
   /** What ends unasked is started again, as `restart: unless-stopped` has it. */
@@ -250,13 +272,19 @@ export async function openStack(first: Project, temporal: TemporalPrograms): Pro
       story.push(`${name} ended with ${String(code)} and is started again`);
       const wait = setTimeout(() => {
         waiting.delete(wait);
-        void launch(name).then((next) => {
+        void again(name).then((next) => {
           running.set(name, next);
           attend(name, next);
         });
       }, RESTART_MS);
       waiting.add(wait);
     });
+  }
+
+  async function again(name: string): Promise<Running> {
+    // Somebody who is none of ours has it, and may keep it.
+    if (!served.has(name) && lostPort(said.get(name)?.at(-1) ?? '')) await drawPorts(name, service(name));
+    return await launch(name);
   }
 
   const started = (name: string, starting: Map<string, Promise<void>>): Promise<void> => {
@@ -271,7 +299,7 @@ export async function openStack(first: Project, temporal: TemporalPrograms): Pro
     if (!live) return;
     live.child.kill(IMAGES[imageOf(service(name))]?.stop ?? 'SIGTERM');
     try {
-      await within(durationMs(service(name).stop_grace_period), live.ended, `${name} did not stop within its grace period`);
+      await within(durationMs(service(name).stop_grace_period), live.ended, () => `${name} did not stop within its grace period`);
     } catch (error) {
       live.child.kill('SIGKILL');
       throw error;
@@ -281,7 +309,7 @@ export async function openStack(first: Project, temporal: TemporalPrograms): Pro
   return {
     port,
     story,
-    logs: (name) => said.get(name) ?? '',
+    logs: (name) => (said.get(name) ?? []).join(''),
     pid: (name) => running.get(name)?.child.pid ?? 0,
     async up(services = Object.keys(project.services)) {
       const starting = new Map<string, Promise<void>>();
@@ -308,20 +336,6 @@ export async function openStack(first: Project, temporal: TemporalPrograms): Pro
       rmSync(dir, { recursive: true, force: true });
     },
   };
-}
-
-/** A free port below those that connections get by themselves: Temporal keeps its own in columns of two bytes. */
-async function servicePort(): Promise<number> {
-  for (;;) {
-    const port = randomInt(10_000, 32_000);
-    if (
-      await assertPortFree(port, 'a service', 'nothing').then(
-        () => true,
-        () => false,
-      )
-    )
-      return port;
-  }
 }
 
 /** A bin directory as the images have one: the servers' programs and PostgreSQL's. */
@@ -361,10 +375,10 @@ function stopOrder(project: Project): string[] {
   return order;
 }
 
-async function within<T>(ms: number, work: Promise<T>, what: string): Promise<T> {
+async function within<T>(ms: number, work: Promise<T>, what: () => string): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(what)), ms);
+    timer = setTimeout(() => reject(new Error(what())), ms);
   });
   try {
     return await Promise.race([work, late]);
