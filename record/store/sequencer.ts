@@ -33,44 +33,87 @@ export interface Refused {
   readonly why: string;
 }
 
-/** Places everything that waits, of all tenants or of one. */
+/** Places everything that waits, of all tenants or of one. Where a tenant's log cannot be built upon, the others go on, and it is said at the end. */
 export async function sequence(db: Db, keys: Keys, now: Instant, tenant?: string): Promise<readonly Sequenced[]> {
   const waiting = tenant === undefined ? await tenantsWaiting(db) : [tenant];
   const done: Sequenced[] = [];
+  const failures: unknown[] = [];
   for (const name of waiting) {
-    const passedOver = new Set<string>();
-    const refused: Refused[] = [];
-    let [added, size, more] = [0, 0, true];
-    while (more) {
-      const batch = await db.transaction().execute((trx) => sequenceBatch(trx, keys, now, name, [...passedOver]));
-      for (const { approvalId } of batch.refused) passedOver.add(approvalId);
-      refused.push(...batch.refused);
-      added += batch.added;
-      ({ size, more } = batch);
+    try {
+      done.push(await sequenceTenant(db, keys, now, name));
+    } catch (error) {
+      if (!(error instanceof RecordError)) throw error;
+      failures.push(error);
     }
-    done.push({ tenant: name, added, size, refused });
   }
+  if (failures.length > 0) throw failures[0];
   return done;
 }
 
-const unplaced = (db: Db | Trx) =>
-  db
-    .selectFrom('entries as e')
-    .where(({ not, exists, selectFrom }) =>
-      not(
-        exists(
-          selectFrom('log as l')
-            .select('l.position')
-            .whereRef('l.tenant', '=', 'e.tenant')
-            .whereRef('l.approval_id', '=', 'e.approval_id')
-            .whereRef('l.seq', '=', 'e.seq'),
-        ),
-      ),
-    );
+async function sequenceTenant(db: Db, keys: Keys, now: Instant, tenant: string): Promise<Sequenced> {
+  const passedOver = new Set<string>();
+  const refused: Refused[] = [];
+  let [added, size, more] = [0, 0, true];
+  while (more) {
+    const batch = await db.transaction().execute((trx) => sequenceBatch(trx, keys, now, tenant, [...passedOver]));
+    for (const { approvalId } of batch.refused) passedOver.add(approvalId);
+    refused.push(...batch.refused);
+    added += batch.added;
+    ({ size, more } = batch);
+  }
+  return { tenant, added, size, refused };
+}
 
 async function tenantsWaiting(db: Db): Promise<string[]> {
-  const rows = await unplaced(db).select('e.tenant').distinct().orderBy('e.tenant').execute();
+  const rows = await db.selectFrom('unplaced').select('tenant').distinct().orderBy('tenant').execute();
   return rows.map((row) => row.tenant);
+}
+
+/** An entry that waits, and the place in its approval's order that the log has come to. */
+interface Waiting {
+  readonly entry: StoredEntry;
+  readonly before: number;
+}
+
+/** The oldest that wait. Each is looked up by its key: whatever the planner believes, the cost is that of what is new. */
+async function readWaiting(trx: Trx, tenant: string, passedOver: readonly string[]): Promise<readonly Waiting[]> {
+  const rows = await trx
+    .selectFrom((db) =>
+      db
+        .selectFrom('unplaced')
+        .select(['approval_id', 'seq', 'id'])
+        .where('tenant', '=', tenant)
+        .$if(passedOver.length > 0, (query) => query.where('approval_id', 'not in', passedOver))
+        .orderBy('id')
+        .limit(BATCH)
+        .as('u'),
+    )
+    .innerJoinLateral(
+      (db) =>
+        db
+          .selectFrom('entries')
+          .selectAll()
+          .where('entries.tenant', '=', tenant)
+          .whereRef('entries.approval_id', '=', 'u.approval_id')
+          .whereRef('entries.seq', '=', 'u.seq')
+          .limit(1)
+          .as('e'),
+      (join) => join.onTrue(),
+    )
+    .selectAll('e')
+    .select((db) =>
+      db
+        .selectFrom('log as l')
+        .select('l.seq')
+        .where('l.tenant', '=', tenant)
+        .whereRef('l.approval_id', '=', 'u.approval_id')
+        .orderBy('l.seq', 'desc')
+        .limit(1)
+        .as('before'),
+    )
+    .orderBy('u.id')
+    .execute();
+  return rows.map((row) => ({ entry: entryOf(row), before: row.before ?? 0 }));
 }
 
 async function sequenceBatch(
@@ -83,16 +126,13 @@ async function sequenceBatch(
   // A tenant's own lock: the others go on. Taken before anything is read, and read committed sees what the holder before wrote.
   await sql`select pg_advisory_xact_lock(hashtextextended(${`countersign-sequencer/${tenant}`}, 0))`.execute(trx);
   const start = await lastRange(trx, keys, tenant);
-  const rows = await unplaced(trx)
-    .selectAll('e')
-    .where('e.tenant', '=', tenant)
-    .$if(passedOver.length > 0, (query) => query.where('e.approval_id', 'not in', passedOver))
-    .orderBy('e.id')
-    .limit(BATCH)
-    .execute();
-  const more = rows.length === BATCH;
-  const { placed, refused } = await choose(trx, keys, tenant, rows.map(entryOf));
-  if (placed.length === 0) return { tenant, added: 0, size: start.size, refused, more };
+  const waiting = await readWaiting(trx, tenant, passedOver);
+  const more = waiting.length === BATCH;
+  const { placed, settled, refused } = choose(keys, waiting);
+  if (placed.length === 0) {
+    await settle(trx, tenant, settled);
+    return { tenant, added: 0, size: start.size, refused, more };
+  }
   const logRows = placed.map((e, n): LogRow =>
     sealLogRow({ tenant, position: start.size + n, approvalId: e.approvalId, seq: e.seq, leaf: e.leaf }, keys.record, nativeSign),
   );
@@ -105,6 +145,7 @@ async function sequenceBatch(
     .values(logRows.map((r) => ({ tenant, position: r.position, approval_id: r.approvalId, seq: r.seq, leaf: r.leaf, seal: r.seal, key_id: r.keyId })))
     .execute();
   await writeCheckpoint(trx, keys, now, tenant, start, range);
+  await settle(trx, tenant, [...placed, ...settled]);
   return { tenant, added: placed.length, size: range.size, refused, more };
 }
 
@@ -144,33 +185,43 @@ async function lastRange(trx: Trx, keys: Keys, tenant: string): Promise<Range> {
 const broken = (tenant: string, what: string): RecordError =>
   new RecordError('bad_proof', `The log of ${tenant} is not continued: ${what}; run countersign record verify and restore what it names`);
 
-/** Sealed entries whose predecessors have places, in the order they were written. */
-async function choose(trx: Trx, keys: Keys, tenant: string, entries: readonly StoredEntry[]): Promise<{ placed: StoredEntry[]; refused: Refused[] }> {
-  const ids = [...new Set(entries.map((e) => e.approvalId))];
-  const ends =
-    ids.length === 0
-      ? []
-      : await trx
-          .selectFrom('log')
-          .select(({ fn }) => ['approval_id', fn.max('seq').as('seq')])
-          .where('tenant', '=', tenant)
-          .where('approval_id', 'in', ids)
-          .groupBy('approval_id')
-          .execute();
-  const next = new Map(ends.map((row) => [row.approval_id, row.seq]));
+/** They have their places, which the database sees for itself. */
+async function settle(trx: Trx, tenant: string, entries: readonly StoredEntry[]): Promise<void> {
+  if (entries.length === 0) return;
+  await sql`
+    delete from unplaced u using unnest(${entries.map((e) => e.approvalId)}::text[], ${entries.map((e) => e.seq)}::integer[]) as placed (approval_id, seq)
+    where u.tenant = ${tenant} and u.approval_id = placed.approval_id and u.seq = placed.seq`.execute(trx);
+}
+
+interface Chosen {
+  /** Sealed entries whose predecessors have places, in the order they were written. */
+  readonly placed: readonly StoredEntry[];
+  /** Those that have a place already: a sequencer of an older release, beside which this one was started, gave it to them. */
+  readonly settled: readonly StoredEntry[];
+  readonly refused: readonly Refused[];
+}
+
+function choose(keys: Keys, waiting: readonly Waiting[]): Chosen {
+  const last = new Map<string, number>();
   const placed: StoredEntry[] = [];
+  const settled: StoredEntry[] = [];
   const refused: Refused[] = [];
-  for (const entry of entries) {
+  for (const { entry, before } of waiting) {
     const { approvalId, seq } = entry;
-    const why = refusalOf(entry, next.get(approvalId) ?? 0, keys);
+    const reached = last.get(approvalId) ?? before;
+    if (seq <= reached) {
+      settled.push(entry);
+      continue;
+    }
+    const why = refusalOf(entry, reached, keys);
     if (why === null) {
       placed.push(entry);
-      next.set(approvalId, seq);
+      last.set(approvalId, seq);
     } else {
       refused.push({ approvalId, seq, why });
     }
   }
-  return { placed, refused };
+  return { placed, settled, refused };
 }
 
 function refusalOf(entry: StoredEntry, before: number, keys: Keys): string | null {

@@ -102,6 +102,8 @@ export interface Tables {
   };
   /** Personal fields, erasable. */
   entry_personal: { tenant: Once<string>; approval_id: Once<string>; seq: Once<number>; name: Once<string>; salt: Once<string>; value: Jsonb<Json> };
+  /** Entries without a place in the log. Filled by a trigger on entries; a row may go once the log holds its entry. */
+  unplaced: { tenant: Once<string>; approval_id: Once<string>; seq: Once<number>; id: Once<number> };
   /** One order per tenant, given by the sequencer. Append-only. */
   log: {
     tenant: Once<string>;

@@ -3,10 +3,12 @@ import { Client } from 'pg';
 import { openDatabase, roleOf, type Db } from '../../record/store/database';
 import { isAppendOnlyViolation, isPrivilegeViolation } from '../../record/store/errors';
 import { exportTenant, verifyStore } from '../../record/store/export';
-import { readTimeline } from '../../record/store/entries';
+import { NO_HEAD } from '../../record/entry';
+import { append, readTimeline } from '../../record/store/entries';
 import { migrate } from '../../record/store/migrate';
 import { migrations } from '../../record/store/migrations';
-import { APPEND_ONLY, MUTABLE } from '../../record/store/privileges';
+import { APPEND_ONLY, MUTABLE, WAITING } from '../../record/store/privileges';
+import { sequence } from '../../record/store/sequencer';
 import { AT, writeRecord } from '../support/record';
 import { useStore } from '../support/store';
 
@@ -57,11 +59,47 @@ describe.each([...APPEND_ONLY])('the table %s', (table) => {
   });
 });
 
-test('every table is known to be either append-only or a projection', async () => {
+test('an entry that waits for its place in the log is forgotten by nobody: neither the application nor the owner takes it from the queue', async () => {
+  await writeRecord(store.db, store.keys, 'queue', 2);
+  await sequence(store.db, store.keys, AT, 'queue');
+  await append(store.db, {
+    tenant: 'queue',
+    approvalId: 'late',
+    head: NO_HEAD,
+    at: AT,
+    items: [{ event: { type: 'engine', what: 'nudged', why: 'late' }, commandId: null }],
+    context: {},
+    record: store.keys.record,
+  });
+  for (const [db, refused] of [
+    [store.db, isPrivilegeViolation],
+    [store.adminDb, isAppendOnlyViolation],
+  ] as const) {
+    for (const change of ['update', 'truncate'] as const) {
+      await expect(statement('unplaced', change).execute(db).catch(refused)).resolves.toBe(true);
+    }
+    await expect(statement('unplaced', 'delete').execute(db).catch(isAppendOnlyViolation)).resolves.toBe(true);
+  }
+  await expect(sql`insert into unplaced values ('queue', 'made up', 1, 1)`.execute(store.db).catch(isPrivilegeViolation)).resolves.toBe(true);
+  // A table of the session's own, under the name that is looked into, opens no door either.
+  const session = openDatabase(store.appUrl, { max: 1 });
+  try {
+    await sql`create temporary table log as select tenant, approval_id, seq from unplaced`.execute(session);
+    await expect(statement('unplaced', 'delete').execute(session).catch(isAppendOnlyViolation)).resolves.toBe(true);
+  } finally {
+    await session.destroy();
+  }
+  const waiting = async () => await store.db.selectFrom('unplaced').select('approval_id').where('tenant', '=', 'queue').execute();
+  expect(await waiting()).toEqual([{ approval_id: 'late' }]);
+  expect(await sequence(store.db, store.keys, AT, 'queue')).toMatchObject([{ added: 1, refused: [] }]);
+  expect(await waiting()).toEqual([]);
+});
+
+test('every table is known to be append-only, a projection, or a queue', async () => {
   const { rows } = await sql<{
     name: string;
   }>`select tablename as name from pg_tables where schemaname = 'public' and tablename not like 'kysely%' order by 1`.execute(store.adminDb);
-  expect(rows.map((r) => r.name)).toEqual([...APPEND_ONLY, ...MUTABLE].sort());
+  expect(rows.map((r) => r.name)).toEqual([...APPEND_ONLY, ...MUTABLE, ...WAITING].sort());
 });
 
 test('the application may not make, alter or drop anything, nor switch triggers off', async () => {

@@ -6,11 +6,20 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Pool } from 'pg';
+import { makeNote } from '../../record/checkpoint';
+import { NO_HEAD, type StoredEntry } from '../../record/entry';
 import { RecordError } from '../../record/errors';
-import { roleOf } from '../../record/store/database';
+import { generateKeys, type Keys } from '../../record/keys';
+import { sealCheckpoint, sealLogRow } from '../../record/log';
+import { openDatabase, roleOf, type Db } from '../../record/store/database';
+import { append } from '../../record/store/entries';
+import { verifyStore } from '../../record/store/export';
 import { migrate } from '../../record/store/migrate';
 import { migrations } from '../../record/store/migrations';
+import { sequence } from '../../record/store/sequencer';
+import { EMPTY_RANGE, extend, rootOf } from '../../record/tree';
 import { startStore, type Store } from '../../workers/store';
+import { AT } from '../support/record';
 
 const names = Object.keys(migrations);
 let dir: string;
@@ -78,4 +87,59 @@ test('a store that a newer Countersign migrated is refused in one sentence, and 
   });
   expect(await query(tables)).toEqual(before);
   expect(await levels()).toEqual([...names, '9999_of_the_future']);
+});
+
+async function write(db: Db, keys: Keys, approvalId: string, times: number): Promise<readonly StoredEntry[]> {
+  const items = Array.from({ length: times }, (_, n) => ({ event: { type: 'engine', what: 'nudged', why: String(n) } as const, commandId: null }));
+  return (await append(db, { tenant: 'acme', approvalId, head: NO_HEAD, at: AT, items, context: {}, record: keys.record })).entries;
+}
+
+/** As the sequencer of a store without a queue did: places and checkpoint, and nothing else. */
+async function placeAsBefore(db: Db, keys: Keys, entries: readonly StoredEntry[]): Promise<void> {
+  const rows = entries.map(({ approvalId, seq, leaf }, position) => sealLogRow({ tenant: 'acme', position, approvalId, seq, leaf }, keys.record));
+  await db
+    .insertInto('log')
+    .values(rows.map(({ approvalId, keyId, ...row }) => ({ ...row, approval_id: approvalId, key_id: keyId })))
+    .execute();
+  const range = extend(
+    EMPTY_RANGE,
+    entries.map((e) => e.leaf),
+  );
+  const head = { size: range.size, root: rootOf(range) };
+  const note = makeNote('acme', head, keys.record);
+  const { keyId, range: roots, ...sealed } = sealCheckpoint({ tenant: 'acme', ...head, note, at: AT, previous: 0, range: range.roots }, keys.record);
+  await db
+    .insertInto('checkpoints')
+    .values({ ...sealed, range: JSON.stringify(roots), key_id: keyId })
+    .execute();
+}
+
+test('entries that waited for their place when the store was upgraded get it, and those that had one keep it', async () => {
+  const keys = generateKeys();
+  await olderStore(names.indexOf('0005_unplaced'));
+  const db = openDatabase(store.adminUrl);
+  try {
+    const placed = [...(await write(db, keys, 'a', 3)), ...(await write(db, keys, 'b', 2))].slice(0, 4);
+    await placeAsBefore(db, keys, placed);
+    await write(db, keys, 'c', 2);
+    await bringUp();
+    expect(await query('select approval_id, seq from unplaced order by id')).toEqual([
+      { approval_id: 'b', seq: 2 },
+      { approval_id: 'c', seq: 1 },
+      { approval_id: 'c', seq: 2 },
+    ]);
+    const app = openDatabase(store.appUrl);
+    try {
+      await write(app, keys, 'd', 1);
+      expect(await sequence(app, keys, AT)).toEqual([{ tenant: 'acme', added: 4, size: 8, refused: [] }]);
+    } finally {
+      await app.destroy();
+    }
+    expect(await query('select approval_id, seq from log order by position')).toEqual(
+      [...placed.map(({ approvalId, seq }) => [approvalId, seq]), ['b', 2], ['c', 1], ['c', 2], ['d', 1]].map(([approval_id, seq]) => ({ approval_id, seq })),
+    );
+    expect(await verifyStore(db, keys.trusted, 'acme')).toMatchObject({ ok: true, unplaced: 0, size: 8 });
+  } finally {
+    await db.destroy();
+  }
 });

@@ -1,6 +1,7 @@
 import { sql } from 'kysely';
 import { makeEntry, NO_HEAD, type Head } from '../../record/entry';
 import { generateKeys } from '../../record/keys';
+import { openDatabase, type Db } from '../../record/store/database';
 import { append } from '../../record/store/entries';
 import { exportTenant, verifyStore } from '../../record/store/export';
 import { sequence } from '../../record/store/sequencer';
@@ -77,6 +78,62 @@ test('an entry that bears no valid seal gets no place, and the others go on', as
   expect((await verifyStore(store.db, store.keys.trusted, 'thief')).findings).toMatchObject([{ code: 'entry_forged', approvalId: 'forged', seq: 1 }]);
 });
 
+/** Rows of the record and its queue that the statements of `work` look at, by the database's own count. On one connection, whose counts are its own to send. */
+async function rowsVisited(work: (db: Db) => Promise<unknown>): Promise<number> {
+  const db = openDatabase(store.appUrl, { max: 1 });
+  const visited = async (): Promise<number> => {
+    await sql`select pg_stat_force_next_flush()`.execute(db);
+    await sql`select pg_stat_clear_snapshot()`.execute(db);
+    const { rows } = await sql<{ n: number }>`
+      select (select sum(seq_tup_read) from pg_stat_user_tables where relname in ('entries', 'log', 'unplaced', 'checkpoints'))
+        + (select sum(idx_tup_read) from pg_stat_user_indexes where relname in ('entries', 'log', 'unplaced', 'checkpoints')) as n`.execute(db);
+    return rows[0]?.n ?? Number.NaN;
+  };
+  try {
+    const before = await visited();
+    await work(db);
+    return (await visited()) - before;
+  } finally {
+    await db.destroy();
+  }
+}
+
+test('what a round looks at follows what is new, and not what is on the record', async () => {
+  const round = async (): Promise<number> => {
+    await write('new', `approval-${String(Math.random())}`, 5);
+    return await rowsVisited((db) => sequence(db, store.keys, AT));
+  };
+  // What other tests left without a place is looked at each time, and is no part of this.
+  await sql`analyze`.execute(store.adminDb);
+  await round();
+  const few = await round();
+  const items = Array.from({ length: 4_000 }, (_, n) => nudge(String(n)));
+  await append(store.db, { tenant: 'new', approvalId: 'old', head: NO_HEAD, at: AT, items, context: {}, record: store.keys.record });
+  await sequence(store.db, store.keys, AT, 'new');
+  await sql`analyze`.execute(store.adminDb);
+  await round();
+  const many = await round();
+  const { count } = await store.db
+    .selectFrom('entries')
+    .select(({ fn }) => fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow();
+  expect(count).toBeGreaterThan(4_000);
+  expect(few).toBeGreaterThan(0);
+  expect(many).toBeLessThan(few + 100);
+});
+
+test('an entry that got its place from a sequencer of an older release, which knows no queue, is not placed again', async () => {
+  await write('beside', 'a', 2);
+  await sequence(store.db, store.keys, AT, 'beside');
+  await store.adminDb.transaction().execute(async (trx) => {
+    await sql`insert into unplaced select tenant, approval_id, seq, id from entries where tenant = 'beside'`.execute(trx);
+  });
+  await write('beside', 'b', 1);
+  expect(await sequence(store.db, store.keys, AT, 'beside')).toEqual([{ tenant: 'beside', added: 1, size: 3, refused: [] }]);
+  expect(await store.db.selectFrom('unplaced').selectAll().where('tenant', '=', 'beside').execute()).toEqual([]);
+  expect(await verifyStore(store.db, store.keys.trusted, 'beside')).toMatchObject({ ok: true, unplaced: 0, size: 3 });
+});
+
 test('a log whose last checkpoint was changed is not built upon', async () => {
   await write('broken', 'a', 3);
   await sequence(store.db, store.keys, AT, 'broken');
@@ -86,4 +143,10 @@ test('a log whose last checkpoint was changed is not built upon', async () => {
   });
   await write('broken', 'b', 1);
   await expect(sequence(store.db, store.keys, AT, 'broken')).rejects.toMatchObject({ code: 'bad_proof', message: expect.stringContaining('record verify') });
+});
+
+test('a log that is not built upon holds up no other tenant', async () => {
+  await write('sound', 'a', 2);
+  await expect(sequence(store.db, store.keys, AT)).rejects.toMatchObject({ code: 'bad_proof', message: expect.stringContaining('log of broken') });
+  expect(await verifyStore(store.db, store.keys.trusted, 'sound')).toMatchObject({ ok: true, unplaced: 0, size: 2 });
 });

@@ -6,5 +6,12 @@ import { spine } from './0001_spine';
 import { appendOnly } from './0002_append_only';
 import { reached } from './0003_reached';
 import { recent } from './0004_recent';
+import { unplaced } from './0005_unplaced';
 
-export const migrations: Record<string, Migration> = { '0001_spine': spine, '0002_append_only': appendOnly, '0003_reached': reached, '0004_recent': recent };
+export const migrations: Record<string, Migration> = {
+  '0001_spine': spine,
+  '0002_append_only': appendOnly,
+  '0003_reached': reached,
+  '0004_recent': recent,
+  '0005_unplaced': unplaced,
+};
