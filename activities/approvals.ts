@@ -63,8 +63,11 @@ export function nowOf({ clock }: Pick<Deps, 'clock'>, { readAt, lastAt }: Pick<L
   return lastAt !== null && ms(lastAt) > ms(now) ? lastAt : now;
 }
 
+/** `if free`: nothing is read of an approval that somebody else has locked. */
+type Lock = 'none' | 'if free';
+
 /** One statement for everything that a commit looks at: each round trip is time that a person waits. */
-async function read(db: Kysely<Tables>, tenant: string, approvalId: string, commandId: string | null, lock: boolean): Promise<Loaded | null> {
+async function read(db: Kysely<Tables>, tenant: string, approvalId: string, commandId: string | null, lock: Lock): Promise<Loaded | null> {
   const row = await db
     .selectFrom('approvals as a')
     .innerJoin('requests as r', (join) => join.onRef('r.tenant', '=', 'a.tenant').onRef('r.approval_id', '=', 'a.approval_id'))
@@ -84,7 +87,7 @@ async function read(db: Kysely<Tables>, tenant: string, approvalId: string, comm
     ])
     .where('a.tenant', '=', tenant)
     .where('a.approval_id', '=', approvalId)
-    .$if(lock, (query) => query.forUpdate('a'))
+    .$if(lock === 'if free', (query) => query.forUpdate('a').skipLocked())
     .executeTakeFirst();
   if (!row) return null;
   // Written by submit from validated values, and append-only since.
@@ -113,30 +116,38 @@ async function read(db: Kysely<Tables>, tenant: string, approvalId: string, comm
 }
 
 /** An approval as it stands, not locked; or null. */
-export const readApproval = (db: Kysely<Tables>, tenant: string, approvalId: string): Promise<Loaded | null> => read(db, tenant, approvalId, null, false);
+export const readApproval = (db: Kysely<Tables>, tenant: string, approvalId: string): Promise<Loaded | null> => read(db, tenant, approvalId, null, 'none');
 
 /**
- * Locks the approval's row, reads it and folds its entries; with `commandId` it looks for that command's answer as well. Throws
- * {@link CommitError} `not_submitted`.
+ * Locks the approval's row, reads it and folds its entries; with `commandId` it looks for that command's answer as well. What it gives,
+ * time and directory too, is from after the lock was free: who waits behind a slow holder does not judge by what was so before.
+ * Throws {@link CommitError} `not_submitted`.
  */
 export async function lockApproval(trx: Trx, tenant: string, approvalId: string, commandId: string | null = null): Promise<Loaded> {
-  const first = await read(trx, tenant, approvalId, commandId, true);
-  // Who waited for the lock has the row as it is now, and all else as it was before: the head tells, since every change moves it.
-  const loaded = first && first.head.seq !== first.state.seq ? await read(trx, tenant, approvalId, commandId, true) : first;
+  const first = await read(trx, tenant, approvalId, commandId, 'if free');
+  // Whoever had it until this moment may have changed it: then the row is as it is now, and all else as it was before. The head tells, since every change moves it.
+  if (first && first.head.seq === first.state.seq) return first;
+  // Held by somebody, or not there. A statement sees what was there when it began, so it is read by another one than waits.
+  if (!first) await waitForLock(trx, tenant, approvalId);
+  const loaded = await read(trx, tenant, approvalId, commandId, 'if free');
   if (!loaded) throw new CommitError('not_submitted', `${approvalId} was never submitted; an approval starts from a submitted request`);
   return loaded;
 }
+
+const waitForLock = async (trx: Trx, tenant: string, approvalId: string): Promise<unknown> =>
+  await trx.selectFrom('approvals').select('head').where('tenant', '=', tenant).where('approval_id', '=', approvalId).forUpdate().executeTakeFirst();
 
 /** Locks what was read a moment ago, and reads again only what has changed since. */
 export async function lockAgain(trx: Trx, before: Loaded): Promise<Loaded> {
   const { tenant, approvalId } = before;
   const row = await trx
-    .selectFrom('approvals')
-    .select(['head', 'head_hash', 'result'])
+    .with('locked', (cte) =>
+      cte.selectFrom('approvals').select(['head', 'head_hash', 'result']).where('tenant', '=', tenant).where('approval_id', '=', approvalId).forUpdate(),
+    )
+    .selectFrom('locked')
+    .selectAll()
+    // Outside of what waits, so that it is the time at which the lock was had.
     .select(sql<Instant>`clock_timestamp()`.as('read_at'))
-    .where('tenant', '=', tenant)
-    .where('approval_id', '=', approvalId)
-    .forUpdate()
     .executeTakeFirst();
   if (row?.head !== before.head.seq || row.head_hash !== before.head.hash) return await lockApproval(trx, tenant, approvalId);
   return { ...before, result: row.result as unknown as ApprovalResult | null, readAt: row.read_at };
