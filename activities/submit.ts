@@ -18,11 +18,13 @@ import { REQUEST_BYTES_MAX, RequestSchema, type AgentIdentity, type RequestInput
 import { resolve, type CompiledPolicy } from '../policy';
 import { canonical, digest } from '../record/canonical';
 import { NO_HEAD } from '../record/entry';
+import { lastPublished, whilePolicyHolds } from '../record/store/policies';
 import type { Tables } from '../record/store/tables';
 import { addEntries, projectionOf, type Submitted } from './approvals';
 import type { Deps } from './deps';
 import { SubmitError, type Issue, type SubmitCode } from './errors';
 import { checkUrl } from './egress/url';
+import { otherThanPublished } from './active';
 import { readRefusal } from './exception';
 import { readRecent } from './recent';
 import { resultOf, type Mint } from './result';
@@ -57,7 +59,9 @@ export function createSubmit(deps: SubmitDeps): Submit {
     const bodyDigest = digest(body as unknown as Json);
     return await deps.db.transaction().execute(async (trx) => {
       // Two submissions under one key wait for each other, so that the second finds the first.
-      await sql`select pg_advisory_xact_lock(hashtextextended(${`${identity.tenant}\n${identity.agent}\n${idempotencyKey}`}, 0))`.execute(trx);
+      // Before that, and for as long as this takes, the policy that holds goes on holding.
+      const key = `${identity.tenant}\n${identity.agent}\n${idempotencyKey}`;
+      await sql`select ${whilePolicyHolds(identity.tenant)}, pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(trx);
       const found = await look(trx, identity, idempotencyKey);
       return found.earlier ? replay(found.earlier, bodyDigest) : await create(deps, trx, identity, idempotencyKey, body, bodyDigest, found);
     });
@@ -85,6 +89,8 @@ interface Found {
   /** What was submitted under the key before. */
   readonly earlier: Earlier | null;
   readonly policyHash: string | null;
+  /** The one that the record says was published last. */
+  readonly publishedHash: string | null;
   readonly directoryHash: string | null;
   readonly callbackHosts: readonly string[];
 }
@@ -100,13 +106,28 @@ async function look(trx: Transaction<Tables>, { tenant, agent }: AgentIdentity, 
     .where('r.tenant', '=', tenant)
     .where('r.agent', '=', agent)
     .where('r.idempotency_key', '=', key);
-  const { rows } = await sql<{ at: Instant; earlier: Earlier | null; policy: string | null; directory: string | null; hosts: readonly string[] | null }>`
+  const { rows } = await sql<{
+    at: Instant;
+    earlier: Earlier | null;
+    policy: string | null;
+    published: string | null;
+    directory: string | null;
+    hosts: readonly string[] | null;
+  }>`
     select clock_timestamp() as at, (select to_jsonb(e) from (${earlier}) e) as earlier, h.policy_hash as policy, h.directory_hash as directory,
+      ${lastPublished(tenant)} as published,
       (select callback_hosts from agents where tenant = ${tenant} and agent = ${agent}) as hosts
     from (values (1)) one left join active h on h.tenant = ${tenant}`.execute(trx);
   const [row] = rows;
   if (!row) throw new SubmitError('no_policy', `Nothing could be read of tenant ${tenant}`);
-  return { at: row.at, earlier: row.earlier, policyHash: row.policy, directoryHash: row.directory, callbackHosts: row.hosts ?? [] };
+  return {
+    at: row.at,
+    earlier: row.earlier,
+    policyHash: row.policy,
+    publishedHash: row.published,
+    directoryHash: row.directory,
+    callbackHosts: row.hosts ?? [],
+  };
 }
 
 function replay(earlier: Earlier, bodyDigest: string): SubmitAnswer {
@@ -146,6 +167,7 @@ async function create(
 ): Promise<SubmitAnswer> {
   const { tenant, agent } = identity;
   checkCallback(deps, body, found.callbackHosts);
+  if (found.policyHash !== found.publishedHash) throw otherThanPublished(found.policyHash, found.publishedHash);
   const policy = await deps.policyOf(trx, tenant, found.policyHash);
   const directory = await deps.directoryOf(trx, tenant, found.directoryHash);
   if (!directory) throw new SubmitError('no_directory', `Tenant ${tenant} has no valid directory, so nobody can be asked; publish one`);

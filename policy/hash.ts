@@ -25,6 +25,9 @@ export function contentHash(label: 'policy' | 'directory', files: readonly Polic
   return bytesToHex(sha256(concatBytes(framed(`countersign ${label} 1`), ...inOrder(files).flatMap((f) => [framed(f.path), framed(f.text)]))));
 }
 
+/** What a policy of these files is known by. */
+export const hashOf = (files: readonly PolicyFile[]): string => contentHash('policy', files);
+
 /** The file of a policy's directory that says who people are; everything else in it is the policy. */
 const DIRECTORY_FILE = 'directory.yaml';
 

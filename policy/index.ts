@@ -11,7 +11,7 @@ export { checkAgainstDirectory } from './people';
 export { formatFindings, type Finding, type FindingCode } from './report';
 export { workingTimeAfter } from './calendar';
 export type { CompiledPolicy } from './model';
-export { partition, type PolicyFile } from './hash';
+export { hashOf, partition, type PolicyFile } from './hash';
 export { silenceOf } from './silence';
 export { testScenarios } from './scenario';
 export { diffPolicies, formatDiff } from './diff';

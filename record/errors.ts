@@ -19,7 +19,9 @@ export type RecordErrorCode =
   | 'store_too_old'
   | 'store_too_new'
   | 'bad_role'
+  | 'store_busy'
   | 'unknown_policy'
+  | 'policy_moved'
   | 'unknown_agent';
 
 export class RecordError extends Error {

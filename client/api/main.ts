@@ -8,6 +8,7 @@ import closeWithGrace from 'close-with-grace';
 import type { Logger } from 'pino';
 import { ConfigError, readConfig, type Config } from '../../activities/config';
 import { cipherOf, dataConverterOf, engineAccess, type EngineAccess } from '../../activities/connect';
+import type { Core } from '../../activities/core';
 import { explainRefusal, explainUnreachable } from '../../activities/diagnose';
 import { openCore } from '../../activities/open';
 import { exposition } from '../../activities/telemetry/exposition';
@@ -64,7 +65,17 @@ async function main(): Promise<void> {
   await app.listen({ host: config.apiHost, port });
   log.info({ port }, 'API listens');
   process.send?.({ ready: true });
+  await sayIfUnroutable(log, core);
   await sayIfUnreachable(log, client, access);
+}
+
+/** Nothing is allowed then, and no older policy holds; whoever starts a process learns it before the first agent does. */
+async function sayIfUnroutable(log: Logger, { active, deps }: Core): Promise<void> {
+  try {
+    for (const { tenant, why } of await active.unroutable(deps.db)) log.error({ tenant }, why);
+  } catch (error) {
+    log.error({ err: error }, 'the store does not say which policy holds: requests are refused until it answers');
+  }
 }
 
 /** Requests are recorded all the same; whoever set the settings learns early what is wrong with them. */

@@ -13,6 +13,7 @@ import type { AgentIdentity, RequestDraft } from '../../domain/request';
 import { digest } from '../../record/canonical';
 import { registerAgent } from '../../record/store/agents';
 import { readEvents, readTimeline } from '../../record/store/entries';
+import { publishPolicy } from '../../record/store/policies';
 import type { CommandAnswer } from '../../workflows/protocol';
 import { DESK_DIRECTORY, DESK_POLICY } from '../support/desk-policy';
 import { AGENT, TENANT, publish } from '../support/desk';
@@ -159,42 +160,9 @@ describe('a request that is refused leaves nothing', () => {
 
   it('a tenant without a policy, and one without a directory: nothing is allowed', async () => {
     expect(await refusal(refund(1), undefined, { tenant: 'nobody', agent: 'bot', owner: null })).toBe('no_policy');
-    const { files, hash } = await store.db.selectFrom('policies').selectAll().executeTakeFirstOrThrow();
-    await store.adminDb
-      .insertInto('policies')
-      .values({ tenant: 'half', hash, name: 'desk', version: '1', files: JSON.stringify(files), published_at: new Date().toISOString(), published_by: 'x' })
-      .execute();
-    await store.adminDb.insertInto('active').values({ tenant: 'half', policy_hash: hash, directory_hash: null }).execute();
+    const desk = await store.db.selectFrom('policies').selectAll().executeTakeFirstOrThrow();
+    await publishPolicy(store.db, desk, { tenant: 'half', by: 'x', record: store.keys.record });
     expect(await refusal(refund(1), undefined, { tenant: 'half', agent: 'bot', owner: null })).toBe('no_directory');
-  });
-
-  it('a stored policy that does not compile: policy_broken, never the one before', async () => {
-    const hash = 'e'.repeat(64);
-    await store.adminDb
-      .insertInto('policies')
-      .values({
-        tenant: 'broken',
-        hash,
-        name: 'desk',
-        version: '2',
-        files: JSON.stringify([{ path: 'policy.yaml', text: 'rows: [' }]),
-        published_at: new Date().toISOString(),
-        published_by: 'x',
-      })
-      .execute();
-    await store.adminDb.insertInto('active').values({ tenant: 'broken', policy_hash: hash, directory_hash: null }).execute();
-    expect(await refusal(refund(1), undefined, { tenant: 'broken', agent: 'bot', owner: null })).toBe('policy_broken');
-  });
-
-  it('a stored policy whose content is not what its hash says: policy_broken', async () => {
-    const hash = 'd'.repeat(64);
-    const files = JSON.stringify([{ path: 'policy.yaml', text: DESK_POLICY.replace('usd(250)', 'usd(250000)') }]);
-    await store.adminDb
-      .insertInto('policies')
-      .values({ tenant: 'altered', hash, name: 'desk', version: '1', files, published_at: new Date().toISOString(), published_by: 'x' })
-      .execute();
-    await store.adminDb.insertInto('active').values({ tenant: 'altered', policy_hash: hash, directory_hash: null }).execute();
-    expect(await refusal(refund(1), undefined, { tenant: 'altered', agent: 'bot', owner: null })).toBe('policy_broken');
   });
 });
 
