@@ -1,8 +1,9 @@
 /**
  * The directory: who holds which role, and who is on duty for it right now.
- * Pure: the instant is an argument.
+ * Pure: the instant is an argument; imports only from domain.
  */
 import { ms, type Instant } from './json';
+import type { Plan } from './plan';
 
 export interface Person {
   readonly id: string;
@@ -19,6 +20,8 @@ export interface Directory {
   readonly people: { readonly [id: string]: Person };
   /** For each role, who has duty first and who backs them up, in order. Every id holds the role. */
   readonly duty: { readonly [role: string]: readonly string[] };
+  /** For each relative role and each thing owned, who owns it, the first to be asked first. */
+  readonly owners?: { readonly [role: string]: { readonly [of: string]: readonly string[] } };
 }
 
 export const personOf = (directory: Directory, id: string): Person | undefined => (Object.hasOwn(directory.people, id) ? directory.people[id] : undefined);
@@ -37,4 +40,33 @@ export function rosterOf(directory: Directory, role: string, now: Instant, exclu
     .map((id) => personOf(directory, id))
     .filter((person): person is Person => person !== undefined)
     .filter((person) => person.roles.includes(role) && !isAbsent(person, now) && !excluded.includes(person.id));
+}
+
+/** Who owns `of` in a relative role; nobody where the directory does not know it. */
+export function ownersOf({ owners }: Directory, role: string, of: string | null): readonly string[] {
+  const owned = owners && Object.hasOwn(owners, role) ? owners[role] : undefined;
+  return (of !== null && owned && Object.hasOwn(owned, of) ? owned[of] : undefined) ?? [];
+}
+
+/** What a person owns, by relative role. */
+export const ownedBy = ({ owners = {} }: Directory, id: string): { readonly role: string; readonly of: string }[] =>
+  Object.entries(owners).flatMap(([role, owned]) => Object.entries(owned).flatMap(([of, ids]) => (ids.includes(id) ? [{ role, of }] : [])));
+
+/**
+ * The directory as one plan sees it: each of its relative roles is held by the owners of what it is bound to and by the holders of its
+ * backup, and by nobody else; asked in that order. Without relative roles it is the directory itself.
+ */
+export function boundTo(directory: Directory, relative: Plan['relative']): Directory {
+  const roles = Object.entries(relative ?? {});
+  if (roles.length === 0) return directory;
+  const people = Object.values(directory.people).map((person): [string, Person] => {
+    const plain = person.roles.filter((role) => !roles.some(([name]) => name === role));
+    const bound = roles.filter(([role, { of, backup }]) => ownersOf(directory, role, of).includes(person.id) || person.roles.includes(backup));
+    return [person.id, { ...person, roles: [...plain, ...bound.map(([role]) => role)] }];
+  });
+  const duty = roles.map(([role, { of, backup }]): [string, string[]] => {
+    const listed = Object.hasOwn(directory.duty, backup) ? (directory.duty[backup] ?? []) : [];
+    return [role, [...new Set([...ownersOf(directory, role, of), ...listed])]];
+  });
+  return { ...directory, people: Object.fromEntries(people), duty: { ...directory.duty, ...Object.fromEntries(duty) } };
 }

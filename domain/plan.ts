@@ -3,7 +3,7 @@
  * Everything after submit follows the plan, never the policy of the day.
  * Pure: imports types only.
  */
-import type { Instant, JsonObject } from './json';
+import type { Instant, Json, JsonObject } from './json';
 import type { Money } from './money';
 
 /** A person signs off the agent's action, or a person takes over. */
@@ -70,10 +70,12 @@ export interface Level {
   readonly reminders: readonly number[];
 }
 
-/** One required yes. Several are given in sequence. */
+/** One required yes. Several are given in sequence, and those of one stage side by side. */
 export interface SignOff {
   /** `1`, `2`, … in order. */
   readonly id: string;
+  /** Sign-offs of the same stage open together; absent: a stage of its own. */
+  readonly stage?: number;
   readonly lane: string;
   readonly role: string;
   /** How many different people must say yes: 2 for tier `dual`, otherwise usually 1. */
@@ -94,6 +96,10 @@ export interface OnTimeout {
   readonly ticket?: { readonly queue: string; readonly owner: string; readonly title: string };
   /** Tell the customer, with this text of the policy. */
   readonly tellCustomer?: { readonly subject: string; readonly text: string };
+  /** The agent's workflow stops until somebody resumes it. */
+  readonly pauseWorkflow?: { readonly reason: string };
+  /** The operator's credential hook is told to disable each of these. */
+  readonly disableCredentials?: readonly { readonly credential: string; readonly reason: string }[];
 }
 
 /** The agent's declared path on no. */
@@ -102,6 +108,28 @@ export interface OnDeny {
   readonly path: string;
   readonly tellRequester: boolean;
   readonly tellCustomer?: { readonly subject: string; readonly text: string };
+}
+
+/** What an approver may add to a yes, measured against what was asked; absent members are not offered. */
+export interface Offers {
+  /** An amount up to `atMost`, which is never above the requested one. */
+  readonly amountAtMost?: { readonly param: string; readonly atMost: Money };
+  /** Some of those that the request names. */
+  readonly onlyRecipients?: { readonly param: string; readonly of: readonly string[] };
+  /** An end of the yes at most so far away. */
+  readonly expiresWithinMs?: number;
+  /** What each option is called. Where there are options, a yes is for exactly one of them. */
+  readonly options?: { readonly [name: string]: string };
+}
+
+/** What a person says with a yes: it takes away from what was asked, and never adds to it. */
+export interface Conditions {
+  readonly amount_at_most?: Money | undefined;
+  readonly only_recipients?: readonly string[] | undefined;
+  /** The yes counts until then. */
+  readonly expires_at?: Instant | undefined;
+  /** The name of one of the offered options. */
+  readonly option?: string | undefined;
 }
 
 /** A row that matched, and why in words. */
@@ -136,12 +164,32 @@ export interface RecentValue {
   readonly since: Instant;
 }
 
+/** What a provider said, about the request or about the systems, when it was routed. */
+export interface Provided {
+  readonly value: Json;
+  readonly provider: string;
+  /** When it was asked. */
+  readonly at: Instant;
+}
+
+/** Whose a relative role is: who owns `of`, and the plain role that stands in for them. `of` is null where the request does not say. */
+export interface Bound {
+  readonly of: string | null;
+  readonly backup: string;
+}
+
 /** An earlier refusal that a request asks an exception to, as the record holds it. */
 export interface Refused {
   readonly of: string;
   readonly outcome: 'blocked' | 'denied';
   /** The rows that refused: those that blocked, or that asked the person who said no. */
   readonly rows: readonly string[];
+  /** Who said no, as what; empty where the policy or silence did. Absent in older plans. */
+  readonly by?: readonly { readonly person: string; readonly role: string }[];
+  /** Set where every row that makes the exception lets those who said no grant it as well. */
+  readonly refuserAllowed?: true;
+  /** Roles asked about the exception whose authority does not reach that of who said no: their yes endorses at most. Absent where there is none. */
+  readonly below?: readonly string[];
 }
 
 export interface Plan {
@@ -174,8 +222,18 @@ export interface Plan {
   readonly instruction: string;
   /** Counts and sums that its rows could read; absent where the policy declares none. */
   readonly recent?: { readonly [name: string]: RecentValue };
+  /** What providers said, by the path that conditions read it under (`facts.customer_tier`, `system.queue_depth`); absent where none did. */
+  readonly provided?: { readonly [path: string]: Provided };
+  /** What a provider should have said and did not, and why, in a sentence: what read it counted in the strict direction. */
+  readonly unavailable?: { readonly [path: string]: string };
+  /** The relative roles that it names, and what they are bound to; absent where it names none. */
+  readonly relative?: { readonly [role: string]: Bound };
   /** The refusal that it is an exception to; absent where it is none. */
   readonly exception?: Refused;
+  /** What an approver may add to a yes; absent where nothing is offered. */
+  readonly offers?: Offers;
+  /** Facts that the person of an escalation may supply, each with its type as written; absent where none is asked for. */
+  readonly asksFor?: { readonly [name: string]: string };
   /** The calendars that its levels name; absent where none does. */
   readonly calendars?: { readonly [name: string]: Calendar };
 }

@@ -3,7 +3,7 @@
  * Pure: imports only from domain.
  */
 import { decide } from './decide';
-import { personOf, type Directory } from './directory';
+import { boundTo, personOf, type Directory } from './directory';
 import type { ApprovalEvent } from './events';
 import type { Instant } from './json';
 import { nextInstant, type Context } from './ladder';
@@ -27,8 +27,9 @@ export interface Silence {
 /** Every ladder, hold and reminder is one step; a plan has far fewer. */
 const STEPS_MAX = 1_000;
 
-export function whenNobodyAnswers(plan: Plan, directory: Directory, from: Instant, dueAt: Context['dueAt']): Silence {
+export function whenNobodyAnswers(plan: Plan, people: Directory, from: Instant, dueAt: Context['dueAt']): Silence {
   if (plan.signOffs.length === 0) return { moments: [], outcome: null, endsAt: null };
+  const directory = boundTo(people, plan.relative);
   const moments: Moment[] = [];
   let state = apply(INITIAL, { seq: 1, at: from, event: routed(plan) });
   for (let now: Instant | null = from, step = 0; now !== null && step < STEPS_MAX; step += 1) {

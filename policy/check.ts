@@ -8,6 +8,7 @@ import type { Reading } from './cel/names';
 import type { Declared } from './declare';
 import { checkExamples } from './examples';
 import type { CompiledPolicy, CompiledRow } from './model';
+import { checkAsked } from './offers';
 import type { Report } from './report';
 import type { FieldType } from './units';
 
@@ -24,6 +25,7 @@ export function checkPolicy(policy: CompiledPolicy, declared: Declared, report: 
     const source = declared.rows.find((r) => r.id === row.id);
     if (source) checkExamples(policy, row, source, report);
   }
+  checkAsked([...policy.rows, policy.defaultRow], report);
   checkUnusedFacts(policy, declared, report);
   checkCalendars(policy, declared, report);
 }
@@ -188,10 +190,13 @@ function checkUnusedFacts(policy: CompiledPolicy, declared: Declared, report: Re
   const read = policy.rows
     .concat(policy.defaultRow)
     .flatMap((r) => [r.when?.text ?? '', r.unless?.text ?? '', r.amount?.text ?? '', r.expedite?.when.text ?? ''])
+    .concat(Object.values(policy.relativeRoles).map(({ of }) => of))
     .join('\n');
   const isRead = (root: string, name: string): boolean => new RegExp(`\\b${root}\\s*\\.\\s*${name}\\b`).test(read);
   for (const [name, { at }] of declared.facts)
     if (!isRead('facts', name)) report.warn('unused_fact', at.source.keyAt(at.base), null, `No row reads the fact ${name}; remove it, or use it`);
+  for (const [name, { at }] of declared.system)
+    if (!isRead('system', name)) report.warn('unused_fact', at.source.keyAt(at.base), null, `No row reads system.${name}; remove it, or use it`);
   for (const [name, { at }] of declared.recent)
     if (!isRead('recent', name)) report.warn('unused_recent', at.source.keyAt(at.base), null, `No row reads recent.${name}; remove it, or use it`);
 }

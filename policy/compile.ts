@@ -7,7 +7,9 @@ import { declare, type Declared } from './declare';
 import { compileCalendar } from './hours';
 import { contentHash, type PolicyFile } from './hash';
 import type { CompiledPolicy } from './model';
+import { compileProviders } from './providers';
 import { compileRecent } from './recent';
+import { checkRelative, compileRelative } from './relative';
 import { Report, type Finding } from './report';
 import { compileRow } from './row';
 import { vocabularyOf } from './vocabulary';
@@ -16,7 +18,10 @@ export function compilePolicy(files: readonly PolicyFile[]): { readonly policy: 
   const report = new Report();
   const declared = declare(files, report);
   const policy = declared && assemble(declared, files, report);
-  if (policy) checkPolicy(policy, declared, report);
+  if (policy) {
+    checkPolicy(policy, declared, report);
+    checkRelative(policy, declared, report);
+  }
   return { policy: report.broken ? null : policy, findings: report.findings };
 }
 
@@ -34,6 +39,9 @@ function assemble(declared: Declared, files: readonly PolicyFile[], report: Repo
     actions: Object.fromEntries([...declared.actions].map(([type, { params }]) => [type, { params: Object.fromEntries(params) }])),
     facts: vocabulary.facts,
     recent: Object.fromEntries([...declared.recent].map(([name, { doc, at }]) => [name, compileRecent(name, doc, at, declared, report)])),
+    providers: compileProviders(declared, report),
+    system: vocabulary.system,
+    relativeRoles: compileRelative(declared, vocabulary.names, report),
     calendars: Object.fromEntries([...declared.calendars].map(([name, { doc, at }]) => [name, compileCalendar(name, doc, at, report)])),
     rows,
     defaultRow,

@@ -13,7 +13,9 @@ import {
   type DefaultsDocument,
   type LevelDocument,
   type PolicyDocument,
+  type ProviderDocument,
   type RecentDocument,
+  type RelativeRoleDocument,
   type RowDocument,
 } from './schema';
 import { shaped } from './shape';
@@ -31,6 +33,8 @@ interface DeclaredFact {
   readonly field: Field;
   readonly source: FactSource;
   readonly value: string | null;
+  /** Who gives it, as written; null where none is named. */
+  readonly provider: string | null;
   readonly requiredFor: readonly string[];
   readonly at: At;
 }
@@ -56,6 +60,10 @@ export interface Declared {
   readonly at: Place;
   readonly lanes: ReadonlyMap<string, DeclaredLane>;
   readonly recent: ReadonlyMap<string, { readonly doc: RecentDocument; readonly at: At }>;
+  readonly providers: ReadonlyMap<string, { readonly doc: ProviderDocument; readonly at: At }>;
+  /** Facts about the systems. */
+  readonly system: ReadonlyMap<string, { readonly field: Field; readonly provider: string; readonly at: At }>;
+  readonly relativeRoles: ReadonlyMap<string, { readonly doc: RelativeRoleDocument; readonly at: At }>;
   readonly calendars: ReadonlyMap<string, { readonly doc: CalendarDocument; readonly at: At }>;
   readonly authority: ReadonlyMap<string, Money | null>;
   readonly actions: ReadonlyMap<string, { readonly params: ReadonlyMap<string, Field>; readonly at: At }>;
@@ -108,6 +116,9 @@ export function declare(files: readonly PolicyFile[], report: Report): Declared 
     at: name ? placeOf(name.at) : start,
     lanes: lanesOf(read, once),
     recent: new Map([...entries(read, 'recent', (doc) => doc.recent, once)].map(([name, doc, at]) => [name, { doc, at }])),
+    providers: new Map([...entries(read, 'providers', (doc) => doc.providers, once)].map(([name, doc, at]) => [name, { doc, at }])),
+    system: systemOf(read, once, report),
+    relativeRoles: new Map([...entries(read, 'relative_roles', (doc) => doc.relative_roles, once)].map(([role, doc, at]) => [role, { doc, at }])),
     calendars: new Map([...entries(read, 'calendars', (doc) => doc.calendars, once)].map(([calendar, doc, at]) => [calendar, { doc, at }])),
     authority: authorityOf(read, once, report),
     actions: actionsOf(read, once, report),
@@ -151,7 +162,7 @@ function pick<K extends 'name' | 'version' | 'defaults' | 'default'>(
 /** Every entry of a section over all files, each declared once. */
 function* entries<T>(
   read: readonly Read[],
-  section: 'lanes' | 'calendars' | 'recent' | 'authority' | 'actions' | 'facts',
+  section: 'lanes' | 'calendars' | 'recent' | 'authority' | 'actions' | 'facts' | 'providers' | 'system' | 'relative_roles',
   get: (doc: PolicyDocument) => Record<string, T> | undefined,
   once: Once,
 ): Generator<[string, T, At]> {
@@ -209,9 +220,19 @@ function factsOf(read: readonly Read[], once: Once, report: Report): Declared['f
   const facts = new Map<string, DeclaredFact>();
   for (const [name, fact, at] of entries(read, 'facts', (doc) => doc.facts, once)) {
     const field = fieldOf(name, fact.type, placeOf(at, 'type'), report);
-    if (field) facts.set(name, { field, source: fact.source, value: fact.value ?? null, requiredFor: fact.required_for ?? [], at });
+    if (field)
+      facts.set(name, { field, source: fact.source, value: fact.value ?? null, provider: fact.provider ?? null, requiredFor: fact.required_for ?? [], at });
   }
   return facts;
+}
+
+function systemOf(read: readonly Read[], once: Once, report: Report): Declared['system'] {
+  const system = new Map<string, { field: Field; provider: string; at: At }>();
+  for (const [name, { type, provider }, at] of entries(read, 'system', (doc) => doc.system, once)) {
+    const field = fieldOf(name, type, placeOf(at, 'type'), report);
+    if (field) system.set(name, { field, provider, at });
+  }
+  return system;
 }
 
 function rowsOf(read: readonly Read[], report: Report): DeclaredRow[] {

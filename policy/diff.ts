@@ -4,12 +4,12 @@
  */
 import { compareMoney, formatMoney } from '../domain/money';
 import { MEANWHILE, TIERS, type Calendar, type Level, type OnTimeout, type PolicyRef } from '../domain/plan';
-import type { CompiledFact, CompiledPolicy, CompiledRecent, CompiledRow, CompiledSignOff } from './model';
+import type { CompiledFact, CompiledPolicy, CompiledRecent, CompiledRow, CompiledSignOff, CompiledSystemFact } from './model';
 import { RISKS } from './schema';
 import { EFFECTS } from './strictest';
 import { durationText, typeName, type Field } from './units';
 
-type Kind = 'row' | 'authority' | 'lane' | 'action' | 'fact' | 'recent' | 'calendar' | 'order';
+type Kind = 'row' | 'authority' | 'lane' | 'action' | 'fact' | 'provider' | 'system fact' | 'relative role' | 'recent' | 'calendar' | 'order';
 
 interface Detail {
   readonly what: string;
@@ -99,6 +99,8 @@ function loosens(what: string, before: string | null, after: string | null): boo
     case 'unless':
     case 'one person may sign twice':
       return after !== null;
+    case 'source':
+      return after === 'agent';
     case 'amount':
       return after === null;
     default:
@@ -121,6 +123,12 @@ function thingsOf(policy: CompiledPolicy): Thing[] {
     ...each('lane', policy.lanes, ({ owner }) => [['owner', owner]]),
     ...each('action', policy.actions, ({ params }) => Object.entries(params).map(([name, field]) => [`param ${name}`, fieldWords(field)])),
     ...each('fact', policy.facts, factAspects),
+    ...each('provider', policy.providers, ({ withinMs }) => [['may take', durationText(withinMs)]]),
+    ...each('system fact', policy.system, systemAspects),
+    ...each('relative role', policy.relativeRoles, ({ of, backup }) => [
+      ['of', of],
+      ['backup', backup],
+    ]),
     ...each('recent', policy.recent, recentAspects),
     ...each('calendar', policy.calendars, calendarAspects),
   ];
@@ -145,7 +153,7 @@ function rowAspects(row: CompiledRow): Thing['aspects'] {
     ['amount', row.amount?.text ?? null],
     // Those that are always needed; one only above an authority may not be.
     ['signatures', String(row.signOffs.filter((s) => !s.onlyAbove).reduce((sum, s) => sum + s.quorum, 0))],
-    ['who is asked', row.signOffs.map(signOffWords).join('; and ') || null],
+    ['who is asked', row.signOffs.map(signOffWords).join(row.parallel ? '; and at the same time ' : '; and ') || null],
     ['when time presses', row.expedite ? `${ladderWords(row.expedite.ladder)}, where ${row.expedite.when.text}` : null],
     ['evidence', listed(row.evidence)],
     ['meanwhile', asks ? row.meanwhile.agent : null],
@@ -170,10 +178,12 @@ function levelWords({ name, role, withinMs, calendar, channels, reminders }: Lev
   return `${who} for ${durationText(withinMs)}${calendar === null ? '' : ` of ${calendar}`} by ${channels.join(' or else ')}${reminded}`;
 }
 
-function timeoutWords({ end, hold, alternative, ticket, ...notice }: OnTimeout): string {
+function timeoutWords({ end, hold, alternative, ticket, pauseWorkflow, disableCredentials = [], ...notice }: OnTimeout): string {
   return [
     hold ? `hold for ${hold.role}, ${durationText(hold.forMs)}, then ${hold.then}` : alternative ? `instead ${alternative.type}: ${alternative.summary}` : end,
     ...(ticket ? [`a ticket in ${ticket.queue} for ${ticket.owner}: ${ticket.title}`] : []),
+    ...(pauseWorkflow ? [`the agent is paused: ${pauseWorkflow.reason}`] : []),
+    ...disableCredentials.map(({ credential, reason }) => `the credential ${credential} is disabled: ${reason}`),
   ]
     .join('; ')
     .concat(noticeWords(notice));
@@ -182,11 +192,17 @@ function timeoutWords({ end, hold, alternative, ticket, ...notice }: OnTimeout):
 const noticeWords = ({ tellCustomer }: Pick<OnTimeout, 'tellCustomer'>): string =>
   tellCustomer ? `; the customer is told “${tellCustomer.subject}: ${tellCustomer.text}”` : '';
 
-const factAspects = ({ type, source, value, requiredFor }: CompiledFact): [string, string | null][] => [
+const factAspects = ({ type, source, provider, value, requiredFor }: CompiledFact): [string, string | null][] => [
   ['type', typeName(type)],
   ['source', source],
+  ['provider', provider],
   ['value', value?.text ?? null],
   ['required for', listed(requiredFor)],
+];
+
+const systemAspects = ({ type, provider }: CompiledSystemFact): [string, string | null][] => [
+  ['type', typeName(type)],
+  ['provider', provider],
 ];
 
 const recentAspects = ({ of, per, withinMs, sum }: CompiledRecent): [string, string | null][] => [

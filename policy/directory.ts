@@ -1,5 +1,5 @@
 /**
- * The directory file: people, the roles they hold, who is on duty and who backs them up, and absences.
+ * The directory file: people, the roles they hold, who is on duty and who backs them up, absences, and who owns what.
  * Pure: text in, domain/directory.ts out.
  */
 import { z } from 'zod';
@@ -32,6 +32,8 @@ export const DirectorySchema = z.strictObject({
     }),
   ),
   duty: z.record(role, z.array(text(64)).min(1).max(50)).default({}),
+  /** For each relative role of the policy, by what is owned: `account_lead: { acme-42: [tom, ann] }`. */
+  owners: z.record(role, z.record(text(200), z.array(text(64)).min(1).max(50))).default({}),
 });
 type Document = z.output<typeof DirectorySchema>;
 
@@ -43,13 +45,14 @@ export function parseDirectory(fileText: string, path: string): { readonly direc
   if (!source || !doc) return { directory: null, findings: report.findings };
   checkPeople(doc, source, report);
   checkDuty(doc, source, report);
+  checkOwners(doc, source, report);
   const people = Object.fromEntries(
     Object.entries(doc.people).map(([id, person]): [string, Person] => [
       id,
       { id, ...person, absences: person.absences.map(({ from, to }) => ({ from: utc(from), to: utc(to) })) },
     ]),
   );
-  const directory: Directory = { hash: contentHash('directory', [{ path: 'directory.yaml', text: fileText }]), people, duty: doc.duty };
+  const directory: Directory = { hash: contentHash('directory', [{ path: 'directory.yaml', text: fileText }]), people, duty: doc.duty, owners: doc.owners };
   return { directory: report.broken ? null : directory, findings: report.findings };
 }
 
@@ -85,5 +88,29 @@ function checkDuty(doc: Document, source: Source, report: Report): void {
         report.error('role_not_held', place, null, `${id} has duty for ${dutyRole} but does not hold it; add the role to the person`);
       if (ids.indexOf(id) !== i) report.error('duplicate_person', place, null, `${id} is listed twice for ${dutyRole}; a backup is another person`);
     }
+  }
+}
+
+function checkOwners(doc: Document, source: Source, report: Report): void {
+  for (const [ownerRole, owned] of Object.entries(doc.owners)) {
+    for (const [of, ids] of Object.entries(owned)) {
+      for (const [i, id] of ids.entries()) {
+        const place = source.at(['owners', ownerRole, of, i]);
+        if (!Object.hasOwn(doc.people, id))
+          report.error('unknown_person', place, null, `${id} owns ${of} as ${ownerRole} but is not among people; add the person, or mend the id`);
+        if (ids.indexOf(id) !== i) report.error('duplicate_person', place, null, `${id} is listed twice for ${of}; who stands in is another person`);
+      }
+    }
+    // Who holds it depends on the request: held plainly, it would be held for everything.
+    for (const [id, person] of Object.entries(doc.people))
+      if (person.roles.includes(ownerRole))
+        report.error(
+          'relative_role_held',
+          source.at(['people', id, 'roles']),
+          null,
+          `${id} holds ${ownerRole} whatever a request is about, but it is owned by what stands under owners; list ${id} there, and remove the role`,
+        );
+    if (Object.hasOwn(doc.duty, ownerRole))
+      report.error('relative_role_held', source.keyAt(['duty', ownerRole]), null, `${ownerRole} is asked in the order of its owners; remove it from duty`);
   }
 }

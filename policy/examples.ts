@@ -4,13 +4,14 @@
  */
 import type { Json, JsonObject } from '../domain/json';
 import { placeOf, type DeclaredRow } from './declare';
-import type { CompiledPolicy, CompiledRow } from './model';
-import { read, type RawReading } from './reading';
+import type { CompiledRow } from './model';
+import { givenAt } from './providers';
+import { read, type Declaring, type RawReading } from './reading';
 import type { Report } from './report';
 import type { ExampleDocument } from './schema';
 import { parseMoney, type FieldType } from './units';
 
-export function checkExamples(policy: Pick<CompiledPolicy, 'actions' | 'facts' | 'recent'>, row: CompiledRow, declared: DeclaredRow, report: Report): void {
+export function checkExamples(policy: Declaring, row: CompiledRow, declared: DeclaredRow, report: Report): void {
   const { examples } = declared.doc;
   if (!examples || !row.when) return;
   for (const list of ['match', 'no_match'] as const) {
@@ -19,7 +20,7 @@ export function checkExamples(policy: Pick<CompiledPolicy, 'actions' | 'facts' |
 }
 
 function checkOne(
-  policy: Pick<CompiledPolicy, 'actions' | 'facts' | 'recent'>,
+  policy: Declaring,
   row: CompiledRow,
   declared: DeclaredRow,
   list: 'match' | 'no_match',
@@ -56,18 +57,17 @@ function checkOne(
   );
 }
 
-function rawOf(
-  policy: Pick<CompiledPolicy, 'actions' | 'facts' | 'recent'>,
-  { action, facts, recent, evidence, requester, tenant }: ExampleDocument,
-): RawReading {
-  const written = withMoney(policy, { type: action.type, params: action.params, facts, recent });
+function rawOf(policy: Declaring, { action, facts, recent, provided, system, evidence, requester, tenant, exception }: ExampleDocument): RawReading {
+  const written = withMoney(policy, { type: action.type, params: action.params, facts, recent, provided, system });
   return {
     action: { ...action, params: written.params },
     facts: written.facts,
     recent: written.recent,
+    provided: byPath(written),
     evidence,
     requester: { agent: requester.agent, run: requester.run, onBehalfOf: requester.on_behalf_of },
     tenant,
+    ...(exception ? { exception: { outcome: exception.outcome, by: exception.by.map((role) => ({ role })) } } : {}),
   };
 }
 
@@ -75,15 +75,30 @@ interface Values {
   readonly params: JsonObject;
   readonly facts: JsonObject;
   readonly recent: JsonObject;
+  /** Of providers: about the request, and about the systems. */
+  readonly provided: JsonObject;
+  readonly system: JsonObject;
 }
 
+/** What providers say, by the path that conditions read it under. */
+export const byPath = ({ provided, system }: Pick<Values, 'provided' | 'system'>): JsonObject =>
+  Object.fromEntries([
+    ...Object.entries(provided).map(([name, value]) => [`facts.${name}`, value] as const),
+    ...Object.entries(system).map(([name, value]) => [`system.${name}`, value] as const),
+  ]);
+
 /** Money is sent as minor units, and written as `250.01 USD` where people write it. */
-export function withMoney(policy: Pick<CompiledPolicy, 'actions' | 'facts'>, { type, params, facts, recent }: Values & { readonly type: string }): Values {
+export function withMoney(
+  policy: Pick<Declaring, 'actions' | 'facts' | 'system'>,
+  { type, params, facts, recent, provided, system }: Values & { readonly type: string },
+): Values {
   const declared = Object.hasOwn(policy.actions, type) ? policy.actions[type]?.params : undefined;
   return {
     params: moneyIn(params, (name) => (declared && Object.hasOwn(declared, name) ? declared[name]?.type : undefined)),
     facts: moneyIn(facts, (name) => (Object.hasOwn(policy.facts, name) ? policy.facts[name]?.type : undefined)),
     recent: moneyIn(recent, () => ({ kind: 'money' })),
+    provided: moneyIn(provided, (name) => givenAt(policy, `facts.${name}`)?.type),
+    system: moneyIn(system, (name) => givenAt(policy, `system.${name}`)?.type),
   };
 }
 

@@ -6,14 +6,15 @@ import type { Money } from '../domain/money';
 import type { Calendar, Effect, Level, MeanwhileAction, OnDeny, OnTimeout, Tier } from '../domain/plan';
 import type { Engine, Expression } from './cel/engine';
 import type { Names } from './cel/names';
+import type { CompiledOffers } from './offers';
 import type { RECENT_PER, RISKS, Urgency } from './schema';
 import type { Place } from './report';
 import type { Field } from './units';
 
 type Risk = (typeof RISKS)[number];
 
-/** Where a fact comes from. Only an `agent` fact may be claimed; `provider` and `record` are reserved and never given yet. */
-export type FactSource = 'action' | 'agent' | 'provider' | 'record';
+/** Where a fact comes from. Only an `agent` fact may be claimed. */
+export type FactSource = 'action' | 'agent' | 'provider';
 
 export interface CompiledFact {
   readonly name: string;
@@ -21,8 +22,29 @@ export interface CompiledFact {
   readonly source: FactSource;
   /** For source `action`: how it is computed. */
   readonly value: Expression | null;
-  /** Action types whose requests must carry it. */
+  /** For source `provider`: who gives it. */
+  readonly provider: string | null;
+  /** Action types that need it: their requests must carry it, or the provider must have given it. */
   readonly requiredFor: readonly string[];
+}
+
+/** Who gives facts, and how long the answer may take. Where to ask is the operator's setting. */
+export interface CompiledProvider {
+  readonly withinMs: number;
+}
+
+/** A fact about the systems, not about one request: read as `system.name`. */
+export interface CompiledSystemFact {
+  readonly name: string;
+  readonly type: Field['type'];
+  readonly provider: string;
+}
+
+/** Whose a role is depends on what the request names under `of`; `backup` is a plain role. */
+export interface CompiledRelativeRole {
+  readonly of: string;
+  readonly backup: string;
+  readonly at: Place;
 }
 
 /** What is counted or summed over recent requests, so that many small ones weigh as much as one. */
@@ -56,6 +78,8 @@ export interface CompiledRow {
   readonly supersedes: readonly string[];
   /** Rows whose refusal this one may make an exception to: it applies to nothing but requests for one. */
   readonly excepts: readonly string[];
+  /** Whether who refused may grant the exception as well. */
+  readonly refuserAllowed: boolean;
   readonly lane: string;
   readonly owner: string;
   readonly tier: Tier;
@@ -63,8 +87,14 @@ export interface CompiledRow {
   readonly urgency: Urgency;
   readonly amount: Expression | null;
   readonly signOffs: readonly CompiledSignOff[];
+  /** Its sign-offs are asked for all at once. */
+  readonly parallel: boolean;
   /** The first sign-off's ladder when time presses: the same roles, sooner or over more channels, and no others. */
   readonly expedite: { readonly when: Expression; readonly ladder: readonly Level[] } | null;
+  /** What an approver may add to a yes. */
+  readonly offers: CompiledOffers | null;
+  /** Facts that a person supplies, each with its type as written. */
+  readonly asksFor: { readonly [name: string]: string } | null;
   readonly meanwhile: { readonly agent: MeanwhileAction; readonly operator: string };
   readonly evidence: readonly string[];
   readonly onTimeout: OnTimeout;
@@ -89,6 +119,9 @@ export interface CompiledPolicy {
   readonly actions: { readonly [type: string]: { readonly params: { readonly [name: string]: Field } } };
   readonly facts: { readonly [name: string]: CompiledFact };
   readonly recent: { readonly [name: string]: CompiledRecent };
+  readonly providers: { readonly [name: string]: CompiledProvider };
+  readonly system: { readonly [name: string]: CompiledSystemFact };
+  readonly relativeRoles: { readonly [role: string]: CompiledRelativeRole };
   readonly calendars: { readonly [name: string]: Calendar };
   readonly rows: readonly CompiledRow[];
   readonly defaultRow: CompiledRow;

@@ -2,7 +2,7 @@
  * The policy held against the directory: a rule that nobody can answer is refused before it is published.
  * Pure.
  */
-import type { Directory } from '../domain/directory';
+import { boundTo, type Directory } from '../domain/directory';
 import type { CompiledPolicy, CompiledRow, CompiledSignOff } from './model';
 import { Report, type Finding } from './report';
 
@@ -11,16 +11,24 @@ const holders = (directory: Directory, role: string): string[] =>
     .filter((p) => p.roles.includes(role))
     .map((p) => p.id);
 
+/** Who a relative role is asked of where nobody owns what a request is about: its backup, who has to do for that. */
+function atLeast(policy: CompiledPolicy, directory: Directory): Directory {
+  const relative = Object.entries(policy.relativeRoles).map(([role, { backup }]) => [role, { of: null, backup }] as const);
+  return boundTo(directory, Object.fromEntries(relative));
+}
+
 /** Who is asked when all are present: duty first, as the domain asks. */
 const firstOf = (directory: Directory, role: string): string | undefined =>
   (Object.hasOwn(directory.duty, role) ? directory.duty[role]?.[0] : undefined) ?? holders(directory, role).sort()[0];
 
-export function checkAgainstDirectory(policy: CompiledPolicy, directory: Directory): readonly Finding[] {
+export function checkAgainstDirectory(policy: CompiledPolicy, people: Directory): readonly Finding[] {
   const report = new Report();
   const rows = [...policy.rows, policy.defaultRow];
+  checkRelative(policy, people, report);
+  const directory = atLeast(policy, people);
   for (const row of rows) {
     checkOwner(row, directory, report);
-    for (const signOff of row.signOffs) checkLevels(row, signOff, directory, report);
+    for (const signOff of row.signOffs) checkLevels(policy, row, signOff, directory, report);
     const hold = row.onTimeout.hold;
     if (hold && holders(directory, hold.role).length === 0)
       report.error(
@@ -34,6 +42,37 @@ export function checkAgainstDirectory(policy: CompiledPolicy, directory: Directo
   return report.findings;
 }
 
+/** Whose the relative roles are, and that somebody stands in. */
+function checkRelative(policy: CompiledPolicy, directory: Directory, report: Report): void {
+  const owners = directory.owners ?? {};
+  for (const [role, { of, backup, at }] of Object.entries(policy.relativeRoles)) {
+    if (holders(directory, backup).length === 0)
+      report.error(
+        'role_unheld',
+        at,
+        null,
+        `Nobody holds ${backup}, who is asked where nobody is ${role} of what a request is about; give the role to a person in the directory`,
+      );
+    for (const id of holders(directory, role))
+      report.error(
+        'relative_role_held',
+        at,
+        null,
+        `${id} holds ${role} in the directory, but whose it is depends on ${of}; list ${id} under owners: { ${role}: … }, and remove the role`,
+      );
+    if (!Object.hasOwn(owners, role))
+      report.warn('no_owners', at, null, `The directory lists nobody under owners: { ${role}: … }, so ${backup} is always asked; list who owns what`);
+  }
+  for (const role of Object.keys(owners))
+    if (!Object.hasOwn(policy.relativeRoles, role))
+      report.warn(
+        'unused_owners',
+        policy.at,
+        null,
+        `The directory lists owners of ${role}, which the policy does not declare under relative_roles; declare it, or remove them`,
+      );
+}
+
 function checkOwner(row: CompiledRow, directory: Directory, report: Report): void {
   if (Object.hasOwn(directory.people, row.owner))
     report.error('person_owner', row.ownerAt, row.id, `${row.owner} is a person: people change, roles stay; name a role that ${row.owner} holds`);
@@ -41,15 +80,18 @@ function checkOwner(row: CompiledRow, directory: Directory, report: Report): voi
     report.warn('role_unheld', row.ownerAt, row.id, `Nobody holds ${row.owner}, who owns this row; give the role to a person in the directory`);
 }
 
-function checkLevels(row: CompiledRow, signOff: CompiledSignOff, directory: Directory, report: Report): void {
+function checkLevels(policy: CompiledPolicy, row: CompiledRow, signOff: CompiledSignOff, directory: Directory, report: Report): void {
+  const isRelative = (role: string): boolean => Object.hasOwn(policy.relativeRoles, role);
   for (const [i, level] of signOff.ladder.entries()) {
     const at = signOff.levelsAt[i] ?? signOff.at;
     const who = holders(directory, level.role);
     if (Object.hasOwn(directory.people, level.role))
       report.error('person_owner', at, row.id, `${level.role} is a person: people change, roles stay; name a role that ${level.role} holds`);
-    else if (who.length === 0)
-      report.error('role_unheld', at, row.id, `Nobody holds ${level.role}, who is asked here; give the role to a person in the directory`);
-    else if (who.length < signOff.quorum)
+    else if (who.length === 0) {
+      // Of a relative role that is said once, where it is declared.
+      if (!isRelative(level.role))
+        report.error('role_unheld', at, row.id, `Nobody holds ${level.role}, who is asked here; give the role to a person in the directory`);
+    } else if (who.length < signOff.quorum)
       report.error(
         'not_enough_people',
         at,
@@ -58,7 +100,8 @@ function checkLevels(row: CompiledRow, signOff: CompiledSignOff, directory: Dire
       );
     const before = signOff.ladder[i - 1];
     // With several holders the next asked may be another; where the first in line is the same, the fallback is none.
-    if (before && who.length > 0 && firstOf(directory, before.role) === firstOf(directory, level.role)) {
+    // Who owns what is seldom who stands in for them.
+    if (before && !isRelative(before.role) && !isRelative(level.role) && who.length > 0 && firstOf(directory, before.role) === firstOf(directory, level.role)) {
       report.error(
         'same_person_fallback',
         at,
@@ -73,7 +116,10 @@ function checkBackups(policy: CompiledPolicy, rows: readonly CompiledRow[], dire
   const asked = new Map<string, { lane: string; row: CompiledRow; signOff: CompiledSignOff }>();
   for (const row of rows)
     for (const signOff of row.signOffs)
-      for (const level of signOff.ladder) if (!asked.has(level.role)) asked.set(level.role, { lane: signOff.lane, row, signOff });
+      for (const level of signOff.ladder) {
+        const role = policy.relativeRoles[level.role]?.backup ?? level.role;
+        if (!asked.has(role)) asked.set(role, { lane: signOff.lane, row, signOff });
+      }
   for (const [role, { row, signOff }] of asked) {
     const who = holders(directory, role);
     if (who.length === 1)

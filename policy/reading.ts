@@ -7,6 +7,7 @@ import { fits, howTo } from '../domain/types';
 import type { Reading } from './cel/names';
 import { CelMoney } from './cel/money';
 import type { CompiledFact, CompiledPolicy } from './model';
+import { givenAt } from './providers';
 
 /** Why a request cannot be routed. */
 export const ROUTING_CODES = [
@@ -17,6 +18,7 @@ export const ROUTING_CODES = [
   'forbidden_fact',
   'missing_evidence',
   'amount_unreadable',
+  'fact_unavailable',
 ] as const;
 type RoutingCode = (typeof ROUTING_CODES)[number];
 
@@ -40,18 +42,21 @@ export interface RawReading {
   readonly facts: JsonObject;
   /** Counts and sums by name; what is not known is absent. */
   readonly recent?: JsonObject | undefined;
-  readonly exception?: { readonly outcome: string } | undefined;
+  /** What providers said, by path: `facts.customer_tier`, `system.queue_depth`. What they did not say is absent. */
+  readonly provided?: JsonObject | undefined;
+  /** Why they did not, by path. */
+  readonly unavailable?: { readonly [path: string]: string } | undefined;
+  readonly exception?: { readonly outcome: string; readonly by?: readonly { readonly role: string }[] | undefined } | undefined;
   readonly evidence: readonly string[];
   readonly requester: { readonly agent?: string | undefined; readonly run?: string | undefined; readonly onBehalfOf?: string | null | undefined };
   readonly tenant?: string | undefined;
 }
 
+/** What a request is read against. */
+export type Declaring = Pick<CompiledPolicy, 'actions' | 'facts' | 'recent' | 'system'>;
+
 /** Reads what is there; `strict` also asks for what is not. */
-export function read(
-  policy: Pick<CompiledPolicy, 'actions' | 'facts' | 'recent'>,
-  raw: RawReading,
-  strict: boolean,
-): { readonly reading: Reading; readonly issues: readonly RoutingIssue[] } {
+export function read(policy: Declaring, raw: RawReading, strict: boolean): { readonly reading: Reading; readonly issues: readonly RoutingIssue[] } {
   const issues: RoutingIssue[] = [];
   const reading = new Map<string, Json>();
   const issue = (code: RoutingCode, path: string, message: string): void => {
@@ -85,6 +90,8 @@ export function read(
     else reading.set(path, value);
   }
   claimed(policy.facts, raw, strict, reading, issue);
+  // Last of all: what the agent can mend is said first.
+  provided(policy, raw, strict, reading, issue);
   for (const fact of Object.values(policy.facts)) compute(fact, reading);
   return { reading, issues };
 }
@@ -106,6 +113,7 @@ function builtins({ action, evidence, requester, tenant, exception }: RawReading
   put('requester.on_behalf_of', requester.onBehalfOf);
   put('tenant', tenant);
   put('exception.outcome', exception?.outcome);
+  put('exception.by', exception && (exception.by ?? []).map(({ role }) => role));
 }
 
 function claimed(
@@ -123,17 +131,47 @@ function claimed(
       issue(
         'forbidden_fact',
         path,
-        `${name} is ${fact.source === 'action' ? 'computed from the action' : `given by a ${fact.source}`} and never claimed; leave it out`,
+        `${name} is ${fact.source === 'action' ? 'computed from the action' : `given by the provider ${fact.provider ?? ''}`} and never claimed; leave it out`,
       );
     else if (!fits(fact.type, value)) issue('mistyped_fact', path, `${path} has to be ${howTo(fact.type)}`);
     else reading.set(path, value);
   }
   if (!strict) return;
   for (const fact of Object.values(facts)) {
-    if (fact.requiredFor.includes(raw.action.type) && !Object.hasOwn(raw.facts, fact.name))
+    if (fact.source === 'agent' && fact.requiredFor.includes(raw.action.type) && !Object.hasOwn(raw.facts, fact.name))
       issue('missing_fact', `facts.${fact.name}`, `${raw.action.type} needs the fact ${fact.name}: ${howTo(fact.type)}`);
   }
 }
+
+/** What was not given is absent, unless this action needs it: then nothing is routed, and it is worth asking again. */
+function provided(
+  policy: Declaring,
+  raw: RawReading,
+  strict: boolean,
+  reading: Map<string, Json>,
+  issue: (code: RoutingCode, path: string, message: string) => void,
+): void {
+  for (const [path, value] of Object.entries(raw.provided ?? {})) {
+    const given = givenAt(policy, path);
+    if (!given) issue('forbidden_fact', path, `The policy has no ${path} from a provider; leave it out, or have the policy declare it`);
+    else if (!fits(given.type, value)) issue('mistyped_fact', path, `${path} has to be ${howTo(given.type)}`);
+    else reading.set(path, value);
+  }
+  if (!strict) return;
+  for (const { name, source, provider, requiredFor } of Object.values(policy.facts)) {
+    const path = `facts.${name}`;
+    if (source !== 'provider' || !requiredFor.includes(raw.action.type) || Object.hasOwn(raw.provided ?? {}, path)) continue;
+    const why = raw.unavailable && Object.hasOwn(raw.unavailable, path) ? raw.unavailable[path] : undefined;
+    issue(
+      'fact_unavailable',
+      path,
+      `${raw.action.type} needs the fact ${name}, which the provider ${provider ?? ''} has to give: ${why ?? NOT_ASKED}; send the same request again in a moment`,
+    );
+  }
+}
+
+/** Why a provider said nothing, where nobody knows better. */
+export const NOT_ASKED = 'it was not asked';
 
 /** A fact that cannot be computed is absent: a condition that reads it counts in the strict direction. */
 function compute(fact: CompiledFact, reading: Map<string, Json>): void {

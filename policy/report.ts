@@ -51,6 +51,9 @@ export type FindingCode =
   | 'bad_quorum'
   | 'duplicate_level'
   | 'conflicting_param'
+  | 'missing_provider'
+  | 'unknown_provider'
+  | 'bad_owner_path'
   | 'person_owner'
   | 'shared_channel'
   | 'unknown_channel'
@@ -67,6 +70,7 @@ export type FindingCode =
   | 'cel_enum'
   | 'cel_int_double'
   | 'cel_has'
+  | 'cel_has_provided'
   | 'cel_constant'
   // examples
   | 'example_bad'
@@ -84,7 +88,9 @@ export type FindingCode =
   | 'confidence_only'
   | 'risk_owned_by_manager'
   | 'authority_gap'
-  | 'fact_never_given'
+  | 'unused_provider'
+  | 'unused_relative_role'
+  | 'claimed_owner'
   | 'unused_fact'
   | 'unused_recent'
   | 'unguarded_param'
@@ -99,7 +105,10 @@ export type FindingCode =
   | 'same_person_fallback'
   | 'one_person_behind_all'
   | 'no_backup'
-  | 'role_without_duty';
+  | 'role_without_duty'
+  | 'relative_role_held'
+  | 'no_owners'
+  | 'unused_owners';
 
 type Severity = 'error' | 'warning';
 

@@ -3,13 +3,16 @@
  * Pure. Errors never allow: what cannot be read is refused, what cannot be evaluated counts in the strict direction.
  */
 import type { Evidence, ActionInput } from '../domain/request';
-import type { JsonObject } from '../domain/json';
+import type { Json, JsonObject } from '../domain/json';
 import { compareMoney, CurrencyMismatch, type Money } from '../domain/money';
-import type { Plan, RecentValue, Refused } from '../domain/plan';
+import type { Plan, Provided, RecentValue, Refused } from '../domain/plan';
 import { CelMoney } from './cel/money';
 import { activeRows, type Active } from './match';
 import type { CompiledPolicy, CompiledRow } from './model';
-import { read, type RoutingIssue } from './reading';
+import { givenBy } from './providers';
+import { measured } from './offers';
+import { NOT_ASKED, read, type RoutingIssue } from './reading';
+import { boundRoles } from './relative';
 import type { Reading } from './cel/names';
 import { strictest } from './strictest';
 
@@ -19,6 +22,10 @@ export interface RoutingInput {
   readonly facts: JsonObject;
   /** What the record says of recent requests, by the names that the policy declares; absent where it cannot say. */
   readonly recent?: Readonly<Record<string, RecentValue>>;
+  /** What providers said, by the path that conditions read it under; absent where they did not. */
+  readonly provided?: Readonly<Record<string, Provided>>;
+  /** Why they did not, by path. */
+  readonly unavailable?: Readonly<Record<string, string>>;
   /** The refusal that the request asks an exception to. */
   readonly exception?: Refused;
   /** Names of the evidence attached. */
@@ -32,8 +39,13 @@ export type Resolved = { readonly ok: true; readonly plan: Plan } | { readonly o
 /** The values of one request, and what is wrong with it. */
 export function readInput(policy: CompiledPolicy, input: RoutingInput): ReturnType<typeof read> {
   const values = Object.entries(input.recent ?? {}).map(([name, { value }]) => [name, typeof value === 'number' ? value : { ...value }] as const);
-  return read(policy, { ...input, recent: Object.fromEntries(values) }, true);
+  const provided = Object.entries(input.provided ?? {}).map(([path, { value }]): [string, Json] => [path, value]);
+  return read(policy, { ...input, recent: Object.fromEntries(values), provided: Object.fromEntries(provided) }, true);
 }
+
+/** What is wrong with a request whatever providers say: worth knowing before they are asked. */
+export const issuesOfRequest = (policy: CompiledPolicy, input: RoutingInput): readonly RoutingIssue[] =>
+  readInput(policy, input).issues.filter(({ code }) => code !== 'fact_unavailable');
 
 export function resolve(policy: CompiledPolicy, input: RoutingInput): Resolved {
   const noted = Object.entries(input.recent ?? {});
@@ -43,8 +55,9 @@ export function resolve(policy: CompiledPolicy, input: RoutingInput): Resolved {
   if (unexcepted.length > 0) return { ok: false, issues: [noException(unexcepted)] };
   const [first, ...rest] = active.map((a) => a.row);
   if (!first) throw new Error('A compiled policy always has a row that applies');
-  const { amounts, greatest, problem } = amountsOf(active, reading);
-  const merged = strictest([first, ...rest], amounts, policy.authority);
+  const { amounts, greatest, problem } = amountsOf(policy, active, reading);
+  const { offered, asked, ...merged } = strictest([first, ...rest], amounts, policy.authority);
+  const offers = measured(offered, input.action.params);
   const missing = merged.evidence
     .filter((name) => !input.evidence.includes(name))
     .map((name): RoutingIssue => ({
@@ -64,9 +77,23 @@ export function resolve(policy: CompiledPolicy, input: RoutingInput): Resolved {
       authority: reaching(policy, active, merged),
       ...merged,
       ...calendarsIn(policy, merged.signOffs),
-      ...(input.exception ? { exception: input.exception } : {}),
+      ...saidByProviders(policy, input),
+      ...boundRoles(policy, merged, reading),
+      ...(input.exception ? { exception: { ...input.exception, ...granting(policy, active, merged, input.exception) } } : {}),
+      ...(offers ? { offers } : {}),
+      ...(asked ? { asksFor: asked } : {}),
       ...(noted.length === 0 ? {} : { recent: Object.fromEntries(noted) }),
     },
+  };
+}
+
+/** What each provider said, and why it said nothing of the rest: a plan that was made without something says so. */
+function saidByProviders(policy: CompiledPolicy, { provided = {}, unavailable = {} }: RoutingInput): Pick<Plan, 'provided' | 'unavailable'> {
+  const missing = givenBy(policy).filter(({ path }) => !Object.hasOwn(provided, path));
+  const why = missing.map(({ path }) => [path, (Object.hasOwn(unavailable, path) ? unavailable[path] : undefined) ?? NOT_ASKED] as const);
+  return {
+    ...(Object.keys(provided).length === 0 ? {} : { provided }),
+    ...(why.length === 0 ? {} : { unavailable: Object.fromEntries(why) }),
   };
 }
 
@@ -75,6 +102,27 @@ const noException = (rows: readonly string[]): RoutingIssue => ({
   path: 'exception.of',
   message: `The policy has no exception to what ${rows.join(', ')} refused; the refusal stands, unless its owner changes the policy`,
 });
+
+/** Who may grant what was refused: by default another person than who said no, with at least their authority. */
+function granting(
+  policy: CompiledPolicy,
+  active: readonly Active[],
+  { signOffs, onTimeout }: Pick<Plan, 'signOffs' | 'onTimeout'>,
+  { by = [] }: Refused,
+): Pick<Refused, 'refuserAllowed' | 'below'> {
+  const limits = by.flatMap(({ role }) => (Object.hasOwn(policy.authority, role) ? [policy.authority[role] ?? null] : []));
+  const roles = [...signOffs.flatMap(({ ladder }) => ladder.map((level) => level.role)), ...(onTimeout.hold ? [onTimeout.hold.role] : [])];
+  const below = [...new Set(roles)].filter((role) => !limits.every((limit) => reachesLimit(policy, role, limit)));
+  const allowed = by.length > 0 && active.filter((a) => a.row.excepts.length > 0).every((a) => a.row.refuserAllowed);
+  return { ...(allowed ? { refuserAllowed: true } : {}), ...(below.length === 0 ? {} : { below }) };
+}
+
+/** Whether a role may sign for all that a limit reaches; in another currency nobody can say that it may. */
+function reachesLimit(policy: CompiledPolicy, role: string, limit: Money | null): boolean {
+  if (!Object.hasOwn(policy.authority, role)) return false;
+  const own = policy.authority[role] ?? null;
+  return own === null || (limit !== null && own.currency === limit.currency && compareMoney(own, limit) >= 0);
+}
 
 /** Pinned like everything else: a calendar that changes later is for later requests. */
 function calendarsIn(policy: CompiledPolicy, signOffs: Plan['signOffs']): Pick<Plan, 'calendars'> {
@@ -117,7 +165,7 @@ interface Amounts {
 }
 
 /** The amount of each row that names one, and the greatest, which authority is measured against. */
-function amountsOf(active: readonly Active[], reading: Reading): Amounts {
+function amountsOf(policy: CompiledPolicy, active: readonly Active[], reading: Reading): Amounts {
   const amounts = new Map<string, Money>();
   let greatest: Money | null = null;
   let problem: RoutingIssue | null = null;
@@ -125,7 +173,7 @@ function amountsOf(active: readonly Active[], reading: Reading): Amounts {
     if (!row.amount) continue;
     const amount = amountOf(row, reading);
     if (typeof amount === 'string') {
-      problem ??= { code: 'amount_unreadable', path: row.amount.text, message: amount };
+      problem ??= unreadable(policy, row.amount.text, reading, amount);
       continue;
     }
     amounts.set(row.id, amount);
@@ -137,6 +185,18 @@ function amountsOf(active: readonly Active[], reading: Reading): Amounts {
     }
   }
   return { amounts, greatest, problem };
+}
+
+/** What a provider did not give is not the agent's to mend: it asks again. */
+function unreadable(policy: CompiledPolicy, text: string, reading: Reading, message: string): RoutingIssue {
+  const missing = givenBy(policy).find(({ path }) => !reading.has(path) && new RegExp(`\\b${path.replace('.', '\\s*\\.\\s*')}\\b`).test(text));
+  return missing
+    ? {
+        code: 'fact_unavailable',
+        path: missing.path,
+        message: `${message}; the provider ${missing.provider} did not give ${missing.path}: send the same request again in a moment`,
+      }
+    : { code: 'amount_unreadable', path: text, message };
 }
 
 function amountOf(row: CompiledRow, reading: Reading): Money | string {

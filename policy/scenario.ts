@@ -7,17 +7,18 @@ import { z } from 'zod';
 import type { Directory } from '../domain/directory';
 import { ms, type Instant, type Json, type JsonObject } from '../domain/json';
 import { isMoney } from '../domain/money';
-import { CHANNELS, MEANWHILE, TIERS, TIMEOUT_ENDS, type Plan, type RecentValue } from '../domain/plan';
+import { CHANNELS, MEANWHILE, TIERS, TIMEOUT_ENDS, type Plan, type Provided, type RecentValue } from '../domain/plan';
 import { RequestSchema } from '../domain/request';
 import type { Silence } from '../domain/silence';
-import { withMoney } from './examples';
+import { byPath, withMoney } from './examples';
 import type { PolicyFile } from './hash';
 import type { CompiledPolicy } from './model';
+import { givenAt } from './providers';
 import { parseYaml, type Path, type Source } from './parse';
 import { ROUTING_CODES } from './reading';
 import { Report, type Finding } from './report';
 import { resolve, type Resolved, type RoutingInput } from './resolve';
-import { id, partialAction, RISKS, text, URGENCIES } from './schema';
+import { id, partialAction, RISKS, text, URGENCIES, world } from './schema';
 import { shaped } from './shape';
 import { silenceOf } from './silence';
 import { durationText, parseDuration } from './units';
@@ -81,6 +82,8 @@ const expected = z.strictObject({
     .max(20)
     .optional(),
   evidence: z.array(id).max(100).optional(),
+  /** What each relative role is bound to; null where the request does not say. */
+  relative: z.record(id, text(200).nullable()).optional(),
   meanwhile: z.enum(MEANWHILE).optional(),
   when_nobody_answers: silence.optional(),
 });
@@ -94,8 +97,12 @@ export const ScenarioFileSchema = z.strictObject({
         about: text(2000).optional(),
         at: instantText.optional(),
         request,
-        recent: z.record(z.string(), z.json()).default({}),
-        exception: z.strictObject({ outcome: z.enum(['blocked', 'denied']), rows: z.array(id).min(1).max(100) }).optional(),
+        ...world,
+        /** Who owns what here, over what the directory says. */
+        owners: z.record(id, z.record(text(200), z.array(text(64)).min(1).max(50))).default({}),
+        exception: z
+          .strictObject({ outcome: z.enum(['blocked', 'denied']), rows: z.array(id).min(1).max(100), by: z.array(text(100)).max(10).default([]) })
+          .optional(),
         expect: expected,
       }),
     )
@@ -157,7 +164,7 @@ function runOne(policy: CompiledPolicy, directory: Directory | null, source: Sou
   };
   if (Object.keys(doc.expect).length === 0) trial.bad(['expect'], 'nothing is expected, so nothing can fail; say at least the effect');
   const input = inputOf(policy, trial);
-  if (input) compare(trial, resolve(policy, input), directory);
+  if (input) compare(trial, resolve(policy, input), withOwners(directory, trial));
   const { file, line } = source.at(['scenarios', index]);
   return { name: doc.name, file, line, ok };
 }
@@ -165,7 +172,8 @@ function runOne(policy: CompiledPolicy, directory: Directory | null, source: Sou
 /** The request whole, as the API would take it; null where it would not. */
 function inputOf(policy: CompiledPolicy, { doc, bad }: Trial): RoutingInput | null {
   const { action, facts, evidence, run, reason, on_behalf_of: onBehalfOf, agent, tenant } = doc.request;
-  const written = withMoney(policy, { type: action.type, params: action.params, facts, recent: doc.recent });
+  const { recent, provided, system } = doc;
+  const written = withMoney(policy, { type: action.type, params: action.params, facts, recent, provided, system });
   const whole = RequestSchema.safeParse({
     action: {
       summary: `Do ${action.type}`,
@@ -196,11 +204,26 @@ function inputOf(policy: CompiledPolicy, { doc, bad }: Trial): RoutingInput | nu
     action: whole.data.action,
     facts: whole.data.facts,
     recent: recentOf(policy, written.recent, action.type, written.params),
+    provided: providedOf(policy, byPath(written)),
     evidence,
     requester: { agent, run, onBehalfOf: onBehalfOf ?? null },
     tenant,
-    ...(doc.exception ? { exception: { of: 'ap_earlier', ...doc.exception } } : {}),
+    ...(doc.exception ? { exception: { of: 'ap_earlier', ...doc.exception, by: doc.exception.by.map((role) => ({ person: 'somebody', role })) } } : {}),
   };
+}
+
+/** What is not said is what a provider does not say that is down. */
+const providedOf = (policy: CompiledPolicy, said: JsonObject): Record<string, Provided> =>
+  Object.fromEntries(Object.entries(said).map(([path, value]) => [path, { value, provider: givenAt(policy, path)?.provider ?? '', at: AT }]));
+
+/** With the owners of the scenario, which have to be people where there is a directory. */
+function withOwners(directory: Directory | null, { doc: { owners }, bad }: Trial): SilentDirectory {
+  for (const [role, owned] of Object.entries(owners))
+    for (const [of, ids] of Object.entries(owned))
+      for (const [i, person] of ids.entries())
+        if (directory && !Object.hasOwn(directory.people, person))
+          bad(['owners', role, of, i], `${person} is not in the directory; add the person, or mend the id`);
+  return { directory: directory && { ...directory, owners: { ...directory.owners, ...owners } }, owners };
 }
 
 /** What is not said is what the record would say of the first request of its window. */
@@ -215,7 +238,9 @@ function recentOf(policy: CompiledPolicy, said: JsonObject, type: string, params
   return Object.fromEntries([...first, ...Object.entries(said)].map(([name, value]) => [name, { value: value as number, requests: 1, since: AT }]));
 }
 
-function compare(trial: Trial, resolved: Resolved, directory: Directory | null): void {
+type SilentDirectory = { readonly directory: Directory | null; readonly owners: NonNullable<Directory['owners']> };
+
+function compare(trial: Trial, resolved: Resolved, { directory, owners }: SilentDirectory): void {
   const { differs, doc } = trial;
   const { refused } = doc.expect;
   if (!resolved.ok) {
@@ -231,7 +256,7 @@ function compare(trial: Trial, resolved: Resolved, directory: Directory | null):
   }
   comparePlan(trial, plan);
   compareLadders(trial, plan);
-  if (doc.expect.when_nobody_answers) compareSilence(trial, plan, silenceOf(plan, directory, trial.from), doc.expect.when_nobody_answers);
+  if (doc.expect.when_nobody_answers) compareSilence(trial, plan, silenceOf(plan, directory, trial.from, owners), doc.expect.when_nobody_answers);
 }
 
 const inWords = (plan: Plan): string => `${plan.effect} by ${plan.rows.map((r) => r.id).join(', ')}`;
@@ -247,6 +272,11 @@ function comparePlan({ doc, differs }: Trial, plan: Plan): void {
   }
   if (expect.meanwhile !== undefined && expect.meanwhile !== plan.meanwhile.agent)
     differs(['meanwhile'], 'what the agent does meanwhile', expect.meanwhile, plan.meanwhile.agent);
+  for (const [role, wanted] of Object.entries(expect.relative ?? {})) {
+    const bound = plan.relative && Object.hasOwn(plan.relative, role) ? plan.relative[role] : undefined;
+    if (bound?.of !== wanted)
+      differs(['relative', role], `what ${role} is bound to`, wanted ?? 'nothing', bound ? (bound.of ?? 'nothing') : 'no role of this plan');
+  }
   const rows = plan.rows.map((r) => r.id);
   if (expect.rows && !sameSet(expect.rows, rows)) differs(['rows'], 'the rows that apply', listed(expect.rows), listed(rows));
   if (expect.evidence && !sameSet(expect.evidence, plan.evidence)) differs(['evidence'], 'the evidence needed', listed(expect.evidence), listed(plan.evidence));

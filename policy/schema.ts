@@ -8,6 +8,8 @@ import { MEANWHILE, TIERS, TIMEOUT_ENDS } from '../domain/plan';
 
 export const RISKS = ['low', 'medium', 'high', 'critical'] as const;
 export const URGENCIES = ['routine', 'soon', 'urgent', 'immediate'] as const;
+/** How the sign-offs of a row are asked for: one after the other, or all at once. */
+const ORDERS = ['sequence', 'parallel'] as const;
 /** Whose requests are counted together. */
 export const RECENT_PER = ['agent', 'customer', 'tenant'] as const;
 export type Urgency = (typeof URGENCIES)[number];
@@ -46,6 +48,9 @@ const signOff = z.strictObject({
   only: z.literal('above_authority').optional(),
 });
 
+/** A name that the operator's credential hook knows; never the credential itself. */
+const credentialName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,199}$/, 'use the name of a credential: letters, digits, _ . : / and -');
+
 const meanwhile = z.strictObject({ agent: z.enum(MEANWHILE).optional(), operator: text(500).optional() });
 
 const onTimeout = z.strictObject({
@@ -54,6 +59,8 @@ const onTimeout = z.strictObject({
   alternative: z.strictObject({ type: actionType, params: z.record(z.string(), z.json()).default({}), summary: text(300) }).optional(),
   ticket: z.strictObject({ queue: text(100), owner: role, title: text(200) }).optional(),
   tell_customer: notice.optional(),
+  pause_workflow: z.strictObject({ reason: text(500) }).optional(),
+  disable_credential: z.strictObject({ credential: credentialName, reason: text(500) }).optional(),
 });
 
 const onDeny = z.strictObject({ path: text(500), tell_requester: z.boolean().default(false), tell_customer: notice.optional() });
@@ -78,13 +85,32 @@ export const partialAction = z.strictObject({
   data: z.array(text(100)).optional(),
 });
 
+/** What examples and scenarios say of the world beside the request: by name, as conditions read it. */
+export const world = {
+  recent: z.record(z.string(), z.json()).default({}),
+  /** What providers say of the request. */
+  provided: z.record(z.string(), z.json()).default({}),
+  /** What they say of the systems. */
+  system: z.record(z.string(), z.json()).default({}),
+};
+
 const example = z.strictObject({
   action: partialAction,
   facts: z.record(z.string(), z.json()).default({}),
-  recent: z.record(z.string(), z.json()).default({}),
+  ...world,
   evidence: z.array(text(100)).default([]),
   requester: z.strictObject({ agent: text(200).optional(), run: text(200).optional(), on_behalf_of: text(200).optional() }).default({}),
   tenant: text(100).optional(),
+  /** For rows with excepts: what was refused before, and which roles said no. */
+  exception: z.strictObject({ outcome: z.enum(['blocked', 'denied']), by: z.array(text(100)).max(10).default([]) }).optional(),
+});
+
+/** What an approver may add to a yes; of `options` exactly one is chosen. */
+const offers = z.strictObject({
+  amount_at_most: z.strictObject({ param: id, at_most: text(40).optional() }).optional(),
+  only_recipients: z.strictObject({ param: id }).optional(),
+  expires_within: text(20).optional(),
+  options: z.record(id, text(300)).optional(),
 });
 
 /** What a row may inherit from `defaults`. */
@@ -109,8 +135,11 @@ const body = {
   amount: text(1000).optional(),
   ladder: ladder.optional(),
   sign_offs: z.array(signOff).min(1).max(10).optional(),
+  order: z.enum(ORDERS).optional(),
   same_person_allowed: z.boolean().optional(),
   expedite: z.strictObject({ when: z.string().min(1).max(100_000), ladder }).optional(),
+  offers: offers.optional(),
+  asks_for: z.record(id, text(200)).optional(),
   provision: text(4000).optional(),
   instruction: text(4000).optional(),
 };
@@ -122,6 +151,7 @@ const RowSchema = z.strictObject({
   unless: z.string().min(1).max(100_000).optional(),
   supersedes: z.array(id).max(100).optional(),
   excepts: z.array(id).min(1).max(100).optional(),
+  refuser_allowed: z.boolean().optional(),
   examples: z.strictObject({ match: z.array(example).max(50).default([]), no_match: z.array(example).max(50).default([]) }).optional(),
 });
 
@@ -139,12 +169,21 @@ export const FileSchema = z.strictObject({
       z.strictObject({
         about: text(500).optional(),
         type: text(1000),
-        source: z.enum(['action', 'agent', 'provider', 'record']),
+        source: z.enum(['action', 'agent', 'provider'], {
+          error: ({ input }) =>
+            input === 'record'
+              ? 'no fact comes from the record by itself; declare what is counted or summed under recent:, and read it as recent.name'
+              : 'use action, agent or provider',
+        }),
         value: text(1000).optional(),
+        provider: id.optional(),
         required_for: z.array(text(100)).optional(),
       }),
     )
     .optional(),
+  providers: z.record(id, z.strictObject({ about: text(500).optional(), within: text(20).optional() })).optional(),
+  system: z.record(id, z.strictObject({ about: text(500).optional(), type: text(1000), provider: id })).optional(),
+  relative_roles: z.record(id, z.strictObject({ about: text(500).optional(), of: text(200), backup: role })).optional(),
   recent: z.record(id, recent).optional(),
   defaults: z.strictObject(inherited).optional(),
   default: z.strictObject(body).optional(),
@@ -156,6 +195,8 @@ export type RowDocument = z.output<typeof RowSchema>;
 export type DefaultsDocument = NonNullable<PolicyDocument['defaults']>;
 export type LevelDocument = z.output<typeof level>;
 export type RecentDocument = z.output<typeof recent>;
+export type ProviderDocument = NonNullable<PolicyDocument['providers']>[string];
+export type RelativeRoleDocument = NonNullable<PolicyDocument['relative_roles']>[string];
 export type CalendarDocument = z.output<typeof calendar>;
 export type SignOffDocument = z.output<typeof signOff>;
 export type ExampleDocument = z.output<typeof example>;

@@ -5,7 +5,8 @@
 import { createEngine, type Engine } from './cel/engine';
 import { builtinNames, celType, type Names } from './cel/names';
 import { placeOf, type Declared } from './declare';
-import type { CompiledFact } from './model';
+import type { CompiledFact, CompiledSystemFact } from './model';
+import { compileSystem, isGiven, providerOf } from './providers';
 import type { Report } from './report';
 import { typeName, type FieldType } from './units';
 
@@ -13,6 +14,8 @@ export interface Vocabulary {
   readonly names: Names;
   readonly engine: Engine;
   readonly facts: { readonly [name: string]: CompiledFact };
+  /** Facts about the systems. */
+  readonly system: { readonly [name: string]: CompiledSystemFact };
 }
 
 export function vocabularyOf(declared: Declared, report: Report): Vocabulary {
@@ -37,6 +40,7 @@ export function vocabularyOf(declared: Declared, report: Report): Vocabulary {
   const facts: Record<string, CompiledFact> = {};
   for (const [name, fact] of declared.facts) {
     const { field, source, value, at } = fact;
+    const provider = providerOf(declared, name, report);
     names.set(`facts.${name}`, field.type);
     let expression: CompiledFact['value'] = null;
     if (source === 'action') {
@@ -56,21 +60,13 @@ export function vocabularyOf(declared: Declared, report: Report): Vocabulary {
         `The fact ${name} comes from source ${source}, so its value is never computed; remove value:, or say source: action`,
       );
     }
-    if (source === 'provider' || source === 'record') {
-      report.warn(
-        'fact_never_given',
-        placeOf(at, 'source'),
-        null,
-        `Nothing gives facts of source ${source} yet: a condition that reads ${name} counts in the strict direction`,
-      );
-    }
     for (const [i, type] of fact.requiredFor.entries()) {
-      if (source !== 'agent')
+      if (source === 'action')
         report.error(
           'decorative_key',
           placeOf(at, 'required_for'),
           null,
-          `Only a fact of source agent can be required of a request; remove required_for: from ${name}`,
+          `A fact that is computed from the action cannot be required of anybody; remove required_for: from ${name}`,
         );
       else if (!declared.actions.has(type))
         report.error(
@@ -80,10 +76,12 @@ export function vocabularyOf(declared: Declared, report: Report): Vocabulary {
           `There is no action ${type}; it is one of ${[...declared.actions.keys()].join(', ')}`,
         );
     }
-    facts[name] = { name, type: field.type, source, value: expression, requiredFor: fact.requiredFor };
+    facts[name] = { name, type: field.type, source, value: expression, provider, requiredFor: fact.requiredFor };
   }
   for (const [name, { doc }] of declared.recent) names.set(`recent.${name}`, { kind: doc.sum === undefined ? 'int' : 'money' });
-  return { names, engine: createEngine(names), facts };
+  const system = compileSystem(declared, report);
+  for (const { name, type } of Object.values(system)) names.set(`system.${name}`, type);
+  return { names, engine: createEngine(names, (path) => isGiven(declared, path)), facts, system };
 }
 
 /** Enums of one name are read as one enum with the values of both. */

@@ -3,6 +3,7 @@
  * Pure: imports the expression engine. Evaluation answers a value or a sentence; it does not throw, so that no caller forgets the strict direction.
  */
 import { Environment, EvaluationError, ParseError, type ASTNode } from '@marcbachmann/cel-js';
+import { admitted, shortcutOf } from './atoms';
 import { guard, EXPRESSION_CHARS_MAX, EXPRESSION_NODES_MAX, type Problem } from './guard';
 import { registerMoney } from './money';
 import { contextOf, schemaOf, type Names, type Reading } from './names';
@@ -14,6 +15,10 @@ export interface Expression {
   /** As written. */
   readonly text: string;
   evaluate(reading: Reading): Evaluated;
+  /** As parsed, for who asks what it could ever hold for. */
+  readonly tree: ASTNode;
+  /** The texts at `path` with which it may be anything else than false; null: with every text. */
+  admits(path: string): ReadonlySet<string> | null;
   /** The text with the values it read: `action.params.amount (USD 480.00) > usd(250)`. */
   words(reading: Reading): string;
   /** What it is made of, down to the comparisons that && and || join, each with what came of it alone. For explanations. */
@@ -34,7 +39,8 @@ export interface Engine {
 
 const LIMITS = { maxAstNodes: EXPRESSION_NODES_MAX, maxDepth: 40, maxListElements: 100, maxMapEntries: 1, maxCallArguments: 4 };
 
-export function createEngine(names: Names): Engine {
+/** `isGiven`: of a path that a provider gives; {@link guard} does not let a condition ask whether it did. */
+export function createEngine(names: Names, isGiven: (path: string) => boolean = () => false): Engine {
   const environment = new Environment({ limits: LIMITS });
   registerMoney(environment);
   for (const [name, declared] of Object.entries(schemaOf(names))) {
@@ -48,12 +54,23 @@ export function createEngine(names: Names): Engine {
     contexts.set(reading, context);
     return context;
   };
-  return { compile: (text, type) => compile(environment, names, contextFor, text, type) };
+  return { compile: (text, type) => compile({ environment, names, isGiven, contextFor }, text, type) };
 }
+
+interface Scope {
+  readonly environment: Environment;
+  readonly names: Names;
+  readonly isGiven: (path: string) => boolean;
+  readonly contextFor: (reading: Reading) => Record<string, unknown>;
+}
+
+const HELD: Evaluated = { ok: true, value: true };
+const DID_NOT_HOLD: Evaluated = { ok: true, value: false };
 
 const broken = (...problems: Problem[]): Compiled => ({ expression: null, problems });
 
-function compile(environment: Environment, names: Names, contextFor: (reading: Reading) => Record<string, unknown>, text: string, type: string): Compiled {
+function compile(scope: Scope, text: string, type: string): Compiled {
+  const { environment, names, isGiven, contextFor } = scope;
   if (text.length > EXPRESSION_CHARS_MAX) {
     return broken({
       code: 'cel_too_long',
@@ -67,7 +84,7 @@ function compile(environment: Environment, names: Names, contextFor: (reading: R
   } catch (error) {
     return broken(parseProblem(error));
   }
-  const problems = guard(parsed.ast, names);
+  const problems = guard(parsed.ast, names, isGiven);
   if (problems.length > 0) return broken(...problems);
   const checked = parsed.check();
   if (!checked.valid) return broken(typeProblem(checked.error));
@@ -77,10 +94,15 @@ function compile(environment: Environment, names: Names, contextFor: (reading: R
   }
   const run = parsed;
   const ast: ASTNode = parsed.ast;
+  const shortcut = type === 'bool' ? shortcutOf(ast, names) : null;
   return {
     expression: {
       text,
+      tree: ast,
+      admits: (path) => admitted(ast, names, path),
       evaluate: (reading) => {
+        const known = shortcut?.(reading);
+        if (known !== undefined) return known ? HELD : DID_NOT_HOLD;
         try {
           return { ok: true, value: run(contextFor(reading)) as unknown };
         } catch (error) {
@@ -90,7 +112,7 @@ function compile(environment: Environment, names: Names, contextFor: (reading: R
       words: (reading) => wordsOf(ast, text, names, reading),
       parts: (reading) =>
         operandsOf(ast).map(({ start, end }) => {
-          const part = compile(environment, names, contextFor, text.slice(start, end), 'bool').expression;
+          const part = compile(scope, text.slice(start, end), 'bool').expression;
           const verdict = part?.evaluate(reading);
           const held = verdict?.ok !== true ? 'unevaluated' : verdict.value === true ? 'held' : 'did_not_hold';
           return { words: part?.words(reading) ?? text.slice(start, end), held };

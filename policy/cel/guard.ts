@@ -37,15 +37,16 @@ const rootOf = (path: string): string => path.split('.')[0] ?? '';
 
 interface Scope {
   readonly names: Names;
+  readonly isGiven: (path: string) => boolean;
   readonly problems: Problem[];
   /** The variable of the comprehension we are in, if in one. */
   readonly variable: string | null;
 }
 
-/** Everything wrong with a parsed condition; empty when it may be evaluated. */
-export function guard(ast: ASTNode, names: Names): Problem[] {
+/** Everything wrong with a parsed condition; empty when it may be evaluated. `isGiven`: of a path that a provider gives. */
+export function guard(ast: ASTNode, names: Names, isGiven: (path: string) => boolean = () => false): Problem[] {
   const problems: Problem[] = [];
-  const nodes = walk(ast, { names, problems, variable: null });
+  const nodes = walk(ast, { names, isGiven, problems, variable: null });
   if (nodes > EXPRESSION_NODES_MAX) {
     problems.push({
       code: 'cel_too_complex',
@@ -168,6 +169,12 @@ function call(node: ASTNode, name: string, args: readonly ASTNode[], scope: Scop
     const path = args[0] && pathOf(args[0]);
     if (path === undefined || !path.includes('.')) refuse('cel_has', 'has() takes a name such as has(facts.account_tier)');
     else if (!scope.names.has(path)) refuse('cel_has', `has() asks for ${path}, which is declared nowhere, so it would never hold; check the spelling`);
+    // Else a row would let go of a request because its provider is down.
+    else if (scope.isGiven(path))
+      refuse(
+        'cel_has_provided',
+        `${path} comes from a provider: while that is down, has() would not hold and less be asked; leave it out, absent counts as met`,
+      );
     return 1 + (path?.split('.').length ?? 1);
   }
   if (Object.hasOwn(MONEY_FUNCTIONS, name)) constantMoney(name, args, refuse);

@@ -1,5 +1,5 @@
 /**
- * The names a condition may read, with their types: action, facts, evidence, requester, tenant, recent, exception.
+ * The names a condition may read, with their types: action, facts, evidence, requester, tenant, recent, system, exception.
  * Pure. One flat map from path to type serves the type checker, the guard, the reader of values and the words.
  */
 import type { Json } from '../../domain/json';
@@ -30,12 +30,13 @@ export function builtinNames(actionTypes: readonly string[]): [string, FieldType
     ['requester.on_behalf_of', { kind: 'string' }],
     ['tenant', { kind: 'string' }],
     ['exception.outcome', { kind: 'enum', values: ['blocked', 'denied'] }],
+    ['exception.by', { kind: 'list' }],
   ];
 }
 
 /** Whether a path names something to go on from, such as `action.params`. */
 export const isObject = (names: Names, path: string): boolean =>
-  path === 'action.params' || path === 'facts' || path === 'recent' || [...names.keys()].some((k) => k.startsWith(`${path}.`));
+  path === 'action.params' || path === 'facts' || path === 'recent' || path === 'system' || [...names.keys()].some((k) => k.startsWith(`${path}.`));
 
 export type Schema = { [name: string]: string | Schema };
 
@@ -44,14 +45,14 @@ export const celType = (type: FieldType): string =>
 
 /** The nested declaration the engine wants, by root name. What is opaque (`any`) is left out: no condition can read it. */
 export function schemaOf(names: Names): Schema {
-  const schema: Schema = { action: { params: {} }, facts: {}, requester: {}, recent: {} };
+  const schema: Schema = { action: { params: {} }, facts: {}, requester: {}, recent: {}, system: {} };
   for (const [path, type] of names) if (type.kind !== 'any') set(schema, path, celType(type));
   return schema;
 }
 
 /** The nested context the engine reads. */
 export function contextOf(names: Names, reading: Reading): Record<string, unknown> {
-  const context: Record<string, unknown> = { action: { params: {} }, facts: {}, requester: {}, recent: {} };
+  const context: Record<string, unknown> = { action: { params: {} }, facts: {}, requester: {}, recent: {}, system: {} };
   for (const [path, value] of reading) {
     const type = names.get(path);
     if (type && type.kind !== 'any') set(context, path, celValue(type, value));

@@ -59,6 +59,12 @@ const LADDER = '{ role: boss, within: 1h, reminders: [0.5] }';
 const ID = '  - id: first\n';
 const without = (code: FindingCode, key: string, rest = ''): [string, Spoiled] => [`a row without ${key}`, { code, row, from: `    ${key}:${rest}\n`, to: '' }];
 
+const REGION = 'region: { type: "enum[north, south]", source: agent }';
+const CRM = ['actions:\n', 'providers: { crm: {} }\nactions:\n'] as const;
+const PROVIDED = [REGION, `${REGION.replace('agent', 'provider, provider: crm')}\nproviders: { crm: {} }`] as const;
+/** A relative role called lead. */
+const relative = (body: string): { from: string; to: string } => ({ from: 'facts:\n', to: `relative_roles: { lead: ${body} }\nfacts:\n` });
+
 const TABLE: readonly [string, Spoiled][] = [
   ['a key that does not exist', { code: 'unknown_key', row, from: '    tier: strong\n', to: '    tier: strong\n    ▸teir: dual\n' }],
   ['a key that does not exist at the top', { code: 'unknown_key', from: 'version: "1"', to: 'version: "1"\n▸calendar: x' }],
@@ -226,7 +232,39 @@ const TABLE: readonly [string, Spoiled][] = [
       to: '{ role: chief, within: 1h }, ▸{ role: boss, name: last, within: 1h }',
     },
   ],
-  ['a fact nobody gives', { code: 'fact_never_given', severity: 'warning', from: 'source: agent }', to: 'source: ▸provider }' }],
+  // providers and relative roles
+  ['a fact from the record', { code: 'bad_shape', from: 'source: agent }', to: 'source: ▸record }' }],
+  ['a provider that is not named', { code: 'missing_provider', from: REGION, to: REGION.replace('agent', 'provider').replace('{', '▸{') }],
+  ['a provider that is declared nowhere', { code: 'unknown_provider', from: 'source: agent }', to: 'source: provider, provider: ▸crm }' }],
+  ['a provider of a claimed fact', { code: 'decorative_key', from: 'source: agent }', to: 'source: agent, provider: ▸crm }', also: CRM }],
+  ['a computed fact that is required', { code: 'decorative_key', from: 'usd(1000) }', to: 'usd(1000), required_for: ▸[pay] }' }],
+  ['a provider that nobody reads', { code: 'unused_provider', severity: 'warning', from: 'facts:\n', to: 'providers:\n  ▸crm: {}\nfacts:\n' }],
+  ['a provider that may take a minute', { code: 'bad_duration', from: 'facts:\n', to: 'providers: { crm: { within: ▸1m } }\nfacts:\n' }],
+  ['asking whether a provider answered', { code: 'cel_has_provided', row, from: WHEN, to: '▸has(facts.region)', also: PROVIDED }],
+  ['a system fact of nobody', { code: 'unknown_provider', from: 'facts:\n', to: 'system: { depth: { type: int, provider: ▸ops } }\nfacts:\n' }],
+  [
+    'a system fact that no row reads',
+    { code: 'unused_fact', severity: 'warning', from: 'facts:\n', to: 'system:\n  ▸depth: { type: int, provider: crm }\nfacts:\n', also: CRM },
+  ],
+  ['an owner found by nothing', { code: 'bad_owner_path', ...relative('{ of: ▸facts.account, backup: chief }') }],
+  ['an owner found by a number', { code: 'bad_owner_path', ...relative('{ of: ▸action.params.days, backup: chief }') }],
+  ['an owner found by who asks', { code: 'bad_owner_path', ...relative('{ of: ▸requester.agent, backup: chief }') }],
+  ['an owner without a backup', { code: 'bad_shape', ...relative('{ of: action.params.to }') }],
+  ['a backup who is a person', { code: 'person_owner', ...relative('{ of: action.params.to, backup: ▸Anna Berg }') }],
+  ['a backup who depends on the request', { code: 'contradiction', ...relative('{ of: action.params.to, backup: ▸lead }') }],
+  [
+    'a relative role that no row names',
+    { code: 'unused_relative_role', severity: 'warning', from: 'facts:\n', to: 'relative_roles:\n  ▸lead: { of: action.params.to, backup: chief }\nfacts:\n' },
+  ],
+  [
+    'an owner that the agent claims',
+    {
+      code: 'claimed_owner',
+      severity: 'warning',
+      from: 'facts:\n',
+      to: 'relative_roles: { chief: { of: ▸facts.account, backup: boss } }\nfacts:\n  account: { type: string, source: agent }\n',
+    },
+  ],
   ['a fact nobody reads', { code: 'unused_fact', severity: 'warning', from: 'facts:\n', to: 'facts:\n  ▸lone: { type: bool, source: agent }\n' }],
   [
     'an amount above everybody',
