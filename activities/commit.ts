@@ -114,7 +114,7 @@ async function notice(
   rewound: true | undefined,
   now: string,
 ): Promise<Loaded> {
-  if (run === undefined || loaded.state.strays > STRAYS_MAX) return loaded;
+  if (run === undefined) return loaded;
   const { state } = loaded.state;
   const began = loaded.timeline.some((entry) => entry.fields['context.run'] === run.id);
   const tell = async (event: ApprovalEvent): Promise<Loaded> => {

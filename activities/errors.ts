@@ -16,6 +16,7 @@ export const SUBMIT_CODES = [
   'no_exception',
   'key_reused',
   'callback_not_allowed',
+  'workflow_not_allowed',
   'no_policy',
   'no_directory',
   'policy_broken',

@@ -20,6 +20,7 @@ import { canonical, digest } from '../record/canonical';
 import { NO_HEAD } from '../record/entry';
 import { lastPublished, whilePolicyHolds } from '../record/store/policies';
 import type { Tables } from '../record/store/tables';
+import { isOwnWorkflowId } from '../workflows/protocol';
 import { addEntries, projectionOf, type Submitted } from './approvals';
 import type { Deps } from './deps';
 import { SubmitError, type Issue, type SubmitCode } from './errors';
@@ -167,6 +168,7 @@ async function create(
 ): Promise<SubmitAnswer> {
   const { tenant, agent } = identity;
   checkCallback(deps, body, found.callbackHosts);
+  checkWorkflow(body);
   if (found.policyHash !== found.publishedHash) throw otherThanPublished(found.policyHash, found.publishedHash);
   const policy = await deps.policyOf(trx, tenant, found.policyHash);
   const directory = await deps.directoryOf(trx, tenant, found.directoryHash);
@@ -253,6 +255,13 @@ function checkCallback(deps: SubmitDeps, body: RequestInput, registeredHosts: re
   if (body.resume.type !== 'callback') return;
   const problem = checkUrl(body.resume.url, { registeredHosts, allowLoopback: deps.allowLoopback });
   if (problem) throw new SubmitError('callback_not_allowed', problem.message, [{ code: problem.code, path: 'resume.url', message: problem.message }]);
+}
+
+/** Who asks is told by a message to the workflow that he names; Countersign's own are not his to send messages to. */
+function checkWorkflow({ resume }: RequestInput): void {
+  if (resume.type !== 'workflow' || !isOwnWorkflowId(resume.workflow_id)) return;
+  const message = `resume.workflow_id names ${resume.workflow_id}, and workflows with such ids belong to Countersign; name the workflow of your agent that waits for the outcome`;
+  throw new SubmitError('workflow_not_allowed', message, [{ code: 'workflow_not_allowed', path: 'resume.workflow_id', message }]);
 }
 
 const requestedEvent = ({ agent, body, actionDigest }: Submitted, requestDigest: string): ApprovalEvent => ({

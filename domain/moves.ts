@@ -74,7 +74,8 @@ export type RefusalCode = (typeof REFUSALS)[number];
 
 /**
  * Refusals of what nobody with authority over this approval sent: messages straight to the engine. Each is an entry, up to
- * {@link STRAYS_MAX} on one approval; a flood of them does not grow the record any further.
+ * {@link STRAYS_MAX} on one approval; a flood of them does not grow the record any further. What the engine itself went through is none
+ * of them: however much outsiders sent, it is an entry.
  */
 export const STRAYS: readonly RefusalCode[] = ['unsigned_message', 'unknown_command', 'bad_signature', 'wrong_approval'];
 export const STRAYS_MAX = 20;

@@ -64,7 +64,7 @@ export interface ApprovalState {
   } | null;
   readonly owed: readonly OwedState[];
   readonly ended: Ended | null;
-  /** Entries that somebody caused who may only write to the engine: bounded, see moves.ts. */
+  /** Refused messages of somebody who may only write to the engine: their entries are bounded, see moves.ts. */
   readonly strays: number;
 }
 
@@ -221,7 +221,7 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
     case 'refused':
       return STRAYS.includes(event.code) ? { ...state, strays: state.strays + 1 } : state;
     case 'engine':
-      return event.what === 'adopted' || event.what === 'record_behind' ? { ...state, strays: state.strays + 1 } : state;
+      return state;
   }
 }
 

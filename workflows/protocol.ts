@@ -27,6 +27,9 @@ export function approvalOf(workflowId: string): { readonly tenant: string; reado
   return tenant === undefined || approvalId === undefined ? null : { tenant, approvalId };
 }
 
+/** Ids that only workflows of ours have: an approval's, a delivery's, the sweep's, and those of the engine's own that keep the sweep's schedule. */
+export const isOwnWorkflowId = (workflowId: string): boolean => /^(approval|delivery|reconcile)\/|^temporal-sys-/.test(workflowId);
+
 /** Metadata of a payload that is meant for others than Countersign, and so is not encrypted. */
 export const IN_CLEAR = 'countersign-in-clear';
 /** Metadata that the codec adds to what it has decrypted. */

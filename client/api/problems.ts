@@ -36,6 +36,7 @@ const PROBLEMS = {
   no_exception: [422, 'The policy makes no exception'],
   key_reused: [409, 'The key was used for something else'],
   callback_not_allowed: [422, 'The callback address is not allowed'],
+  workflow_not_allowed: [422, 'The workflow to resume belongs to Countersign'],
   no_policy: [503, 'No policy is published'],
   no_directory: [503, 'No directory is published'],
   policy_broken: [500, 'The policy cannot be read'],

@@ -226,6 +226,21 @@ describe('a flood of messages that are none of ours', () => {
     expect(told[STRAYS_MAX]).toMatch(/There were many of this kind: more are refused as well, and not recorded one by one$/);
     expect(await store.db.selectFrom('answers').select('command_id').where('approval_id', '=', approvalId).execute()).not.toHaveLength(STRAYS_MAX + 10);
   });
+
+  it('silences nothing of what the engine goes through afterwards, such as a reset and a termination', async () => {
+    const approvalId = await waiting();
+    await Promise.all(Array.from({ length: 2 * STRAYS_MAX }, (_, n) => handle(approvalId).signal(`odd-${String(n)}`)));
+    await until(async () => (await refusals(approvalId)).length > STRAYS_MAX, 'the bound is reached');
+    expect(await temporal('workflow', 'reset', '-w', idOf(approvalId), '--reason', 'again', '--type', 'FirstWorkflowTask')).toEqual(DONE);
+    await until(async () => (await engineEntries(approvalId)).length === 1, 'the reset is on the record');
+    expect(await temporal('workflow', 'terminate', '-w', idOf(approvalId), '--reason', 'a slip')).toEqual(DONE);
+    // What was looked at a moment ago is left alone for a while.
+    await until(async () => (await sweep()).restarted === 1, 'the sweep has started it again');
+    await until(async () => (await row(approvalId)).adopted === (await row(approvalId)).head, 'the new run has looked');
+    await endsWell(approvalId);
+    expect(await engineEntries(approvalId)).toEqual(['adopted', 'restarted']);
+    expect(await refusals(approvalId)).toHaveLength(STRAYS_MAX + 1);
+  });
 });
 
 describe('an operator', () => {

@@ -147,9 +147,29 @@ describe('a request that is refused leaves nothing', () => {
     ],
     ['a callback to this machine', 'callback_not_allowed', refund(48_000, { resume: { type: 'callback', url: 'http://127.0.0.1:9999/hook' } })],
     ['a callback without https', 'callback_not_allowed', refund(48_000, { resume: { type: 'callback', url: 'http://agent.example.com/hook' } })],
+    ...[
+      ['another approval’s workflow', `approval/${TENANT}/ap_000000000000000000000000`],
+      ['a delivery’s workflow', `delivery/${TENANT}/ap_000000000000000000000000/5-0`],
+      ['a sweep', 'reconcile/countersign-workflow-2026-11-21T10:00:00Z'],
+      ['the engine’s keeper of the sweep’s schedule', 'temporal-sys-scheduler:reconcile/countersign'],
+    ].map(
+      ([what = '', workflow_id = '']) =>
+        [`${what} as the agent’s`, 'workflow_not_allowed', refund(48_000, { resume: { type: 'workflow', workflow_id } })] as const,
+    ),
   ];
   it.each(broken)('%s: %s', async (_what, code, request) => {
     expect(await refusal(request)).toBe(code);
+  });
+
+  it('a workflow of Countersign as the agent’s is named in the refusal, and one of the agent’s own that is only called alike is taken', async () => {
+    const named = refund(48_000, { resume: { type: 'workflow', workflow_id: 'approval/desk/ap_1' } });
+    await expect(submit(named)).rejects.toMatchObject({
+      message:
+        'resume.workflow_id names approval/desk/ap_1, and workflows with such ids belong to Countersign; name the workflow of your agent that waits for the outcome',
+      issues: [{ code: 'workflow_not_allowed', path: 'resume.workflow_id' }],
+    });
+    for (const workflow_id of ['refunds/approval/7', 'approval-of-refund-7', 'agent-1'])
+      expect(await submit(refund(48_000, { resume: { type: 'workflow', workflow_id } }))).toMatchObject({ replayed: false, state: 'routing' });
   });
 
   it('a key used for another request: key_reused', async () => {
