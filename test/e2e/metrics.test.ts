@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
+import { sql } from 'kysely';
 import { startReferenceAgent, type ReferenceAgent } from '../support/reference-agent';
 import { createTokens } from '../../activities/tokens';
 import { reconcileScheduleId } from '../../workflows/protocol';
@@ -15,6 +16,7 @@ import { openInstallation, type Installation, type RunningApi, type RunningWorke
 import { until } from '../support/processes';
 import { refund } from '../support/requests';
 import { useStore } from '../support/store';
+import { startTcpProxy } from '../support/tcp-proxy';
 
 let installation: Installation;
 let worker: RunningWorker;
@@ -123,6 +125,53 @@ it('each figure that wakes an operator rises with what it is about', async () =>
     expect(await value(url, 'countersign_deliveries_late')).toBe(1);
     expect(await value(url, 'countersign_deliveries_pending', 'kind="callback"')).toBe(1);
     expect(await value(url, 'countersign_commands_unanswered')).toBe(1);
+  }
+});
+
+it('a figure that is late is counted and keeps none of the others back, and only a store that does not answer is down', async () => {
+  let unlock: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (unlock = resolve));
+  let locked: () => void = () => undefined;
+  const isLocked = new Promise<void>((resolve) => (locked = resolve));
+  // Whatever reads the commands of people waits; everything else goes on.
+  const holding = store.adminDb.transaction().execute(async (trx) => {
+    await sql`lock table commands in access exclusive mode`.execute(trx);
+    locked();
+    await held;
+  });
+  await isLocked;
+  try {
+    const page = await until(async () => {
+      const text = await (await fetch(`${api.metricsUrl}/metrics`)).text();
+      // On a busy machine another may be late once.
+      return /^countersign_figures_late 1$/m.test(text) ? text : null;
+    }, 'one figure alone is late');
+    expect(page).toMatch(/^countersign_store_up 1$/m);
+    expect(page).toMatch(/^countersign_approvals_overdue \d/m);
+    expect(page).toMatch(/^countersign_entries_unsequenced \d/m);
+    expect(page).not.toContain('countersign_commands_unanswered');
+  } finally {
+    unlock();
+    await holding;
+  }
+  await until(async () => (await value(api.metricsUrl, 'countersign_figures_late')) === 0, 'none is late any more');
+  expect(await value(api.metricsUrl, 'countersign_commands_unanswered')).not.toBeNull();
+});
+
+it('a store that does not answer is down, and no figure of it is served', async () => {
+  const url = new URL(store.appUrl);
+  const toStore = await startTcpProxy(url.host);
+  url.host = toStore.address;
+  const other = await installation.startApi({ DATABASE_URL: url.href });
+  toStore.cut();
+  try {
+    const page = await (await fetch(`${other.metricsUrl}/metrics`)).text();
+    expect(page).toMatch(/^countersign_store_up 0$/m);
+    expect(page).not.toMatch(/countersign_(figures_late|approvals_open|entries_unsequenced)/);
+  } finally {
+    toStore.mend();
+    await other.stop();
+    await toStore.stop();
   }
 });
 
