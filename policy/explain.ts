@@ -29,13 +29,13 @@ export function explain(policy: CompiledPolicy, input: RoutingInput): Explained 
   const { reading, issues } = readInput(policy, input);
   // What cannot be read is not looked at: the issues say what is wrong with it.
   if (issues.length > 0) return { rows: [], resolved };
-  const { fates } = activeRows(policy.rows, policy.defaultRow, reading, input.exception ?? null);
+  const { fateOf } = activeRows(policy.rows, policy.defaultRow, reading, input.exception ?? null);
   const rows = policy.rows.map((row): ExplainedRow => {
     const unless = row.unless?.evaluate(reading);
     return {
       id: row.id,
       effect: row.effect,
-      fate: fates.get(row.id) ?? 'not_met',
+      fate: fateOf(row),
       words: row.when?.words(reading) ?? '',
       parts: row.when?.parts(reading) ?? [],
       unless: unless?.ok === true && unless.value === true ? (row.unless?.words(reading) ?? null) : null,

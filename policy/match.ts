@@ -33,32 +33,69 @@ function excused(row: CompiledRow, reading: Reading): boolean {
 }
 
 interface Applying {
-  /** What became of each row, in order. */
-  readonly fates: ReadonlyMap<string, Fate>;
+  /** What became of a row. */
+  fateOf(row: CompiledRow): Fate;
   /** The rows that apply, in order; the default row alone where none does. */
   readonly active: readonly Active[];
   /** Rows that refused before, and to whose refusal no row makes an exception. */
   readonly unexcepted: readonly string[];
 }
 
+/**
+ * Rows by the actions that their triggers could be about, so that a request is not held against the rows of other actions: there they are
+ * false whatever else they read. Made once for each list of rows.
+ */
+const byAction = new WeakMap<readonly CompiledRow[], (type: string) => readonly CompiledRow[]>();
+
+function candidates(rows: readonly CompiledRow[], reading: Reading): readonly CompiledRow[] {
+  const type = reading.get('action.type');
+  if (typeof type !== 'string') return rows;
+  const find = byAction.get(rows) ?? indexed(rows);
+  byAction.set(rows, find);
+  return find(type);
+}
+
+function indexed(rows: readonly CompiledRow[]): (type: string) => readonly CompiledRow[] {
+  const about = rows.map((row) => row.when?.admits('action.type') ?? null);
+  const known = new Set(about.flatMap((types) => [...(types ?? [])]));
+  const found = new Map<string, readonly CompiledRow[]>();
+  const rest = rows.filter((_, i) => about[i] === null);
+  return (type) => {
+    if (!known.has(type)) return rest;
+    const some = found.get(type) ?? rows.filter((_, i) => about[i]?.has(type) ?? true);
+    found.set(type, some);
+    return some;
+  };
+}
+
 /** `exception`: the refusal that the request asks an exception to. Only what was refused then is set aside now, and only by a row that says so. */
 export function activeRows(rows: readonly CompiledRow[], defaultRow: CompiledRow, reading: Reading, exception: Refused | null): Applying {
-  const verdicts = new Map(rows.map((row) => [row.id, verdictOf(row, reading, exception)]));
-  const excepted = new Set(rows.filter((row) => verdicts.get(row.id) === 'met').flatMap((row) => row.excepts.filter((id) => exception?.rows.includes(id))));
+  const verdicts = new Map<string, Verdict>();
+  const met: CompiledRow[] = [];
+  const verdictFor = (row: CompiledRow): Verdict => verdicts.get(row.id) ?? 'not_met';
+  const matchedAtAll: CompiledRow[] = [];
+  for (const row of candidates(rows, reading)) {
+    const verdict = verdictOf(row, reading, exception);
+    if (verdict === 'not_met') continue;
+    verdicts.set(row.id, verdict);
+    matchedAtAll.push(row);
+    if (verdict === 'met') met.push(row);
+  }
+  const excepted = new Set(met.flatMap((row) => row.excepts.filter((id) => exception?.rows.includes(id))));
   const unexcepted = exception?.rows.filter((id) => !excepted.has(id)) ?? [];
-  const matched = rows.filter((row) => verdicts.get(row.id) !== 'not_met' && !excepted.has(row.id));
+  const matched = matchedAtAll.filter((row) => !excepted.has(row.id));
+  const superseding = met.filter((row) => row.supersedes.length > 0 && !excepted.has(row.id));
   // A row that is itself superseded supersedes nothing; `check` refuses circles.
-  const stands = (row: CompiledRow): boolean =>
-    !matched.some((other) => verdicts.get(other.id) === 'met' && other.supersedes.includes(row.id) && stands(other));
+  const stands = (row: CompiledRow): boolean => !superseding.some((other) => other.supersedes.includes(row.id) && stands(other));
   const fateOf = (row: CompiledRow): Fate => {
-    if (verdicts.get(row.id) === 'not_met') return 'not_met';
+    const verdict = verdictFor(row);
+    if (verdict === 'not_met') return 'not_met';
     if (excepted.has(row.id)) return 'excepted';
     if (!stands(row)) return 'superseded';
-    return verdicts.get(row.id) === 'unevaluated' ? 'applies_unevaluated' : 'applies';
+    return verdict === 'unevaluated' ? 'applies_unevaluated' : 'applies';
   };
-  const fates = new Map(rows.map((row) => [row.id, fateOf(row)]));
-  const active = matched.filter(stands).map((row) => hastened({ row, matched: describe(row, reading, verdicts.get(row.id) === 'unevaluated') }, reading));
-  return { fates, unexcepted, active: active.length > 0 ? active : [hastened({ row: defaultRow, matched: describe(defaultRow, reading, false) }, reading)] };
+  const active = matched.filter(stands).map((row) => hastened({ row, matched: describe(row, reading, verdictFor(row) === 'unevaluated') }, reading));
+  return { fateOf, unexcepted, active: active.length > 0 ? active : [hastened({ row: defaultRow, matched: describe(defaultRow, reading, false) }, reading)] };
 }
 
 /** With the shorter ladder where its condition holds; one that cannot be evaluated does not. */
