@@ -62,6 +62,8 @@ export interface Config {
   readonly apiMetricsPort: number | null;
   /** How long a stopping API still answers while it says that it is not ready, so that nobody sends it more, in milliseconds. */
   readonly drainMs: number;
+  /** How often the sweep compares the record with the engine. */
+  readonly sweepSeconds: number;
   /** Worker versioning: the deployment this worker belongs to and its build; both or neither. */
   readonly deploymentName: string | null;
   readonly buildId: string | null;
@@ -131,6 +133,13 @@ const Settings = z.object({
   COUNTERSIGN_METRICS_PORT: port.optional(),
   COUNTERSIGN_API_METRICS_PORT: port.optional(),
   COUNTERSIGN_DRAIN_SECONDS: z.coerce.number({ error: 'must be a number' }).min(0, 'must be at least 0').max(60, 'must be at most 60').optional(),
+  COUNTERSIGN_SWEEP_SECONDS: z.coerce
+    .number({ error: 'must be a number of seconds' })
+    .int('must be whole seconds')
+    .min(5, 'must be 5 to 60')
+    // A person's move that was stored while the engine was away is valid for two minutes.
+    .max(60, 'must be 5 to 60')
+    .default(10),
   COUNTERSIGN_DEPLOYMENT: z
     .string()
     .regex(/^[A-Za-z0-9_-]{1,100}$/, 'must be a name of letters, digits, - and _')
@@ -360,6 +369,7 @@ const settled = (raw: Raw): Config => ({
   metricsPort: raw.COUNTERSIGN_METRICS_PORT ?? null,
   apiMetricsPort: raw.COUNTERSIGN_API_METRICS_PORT ?? null,
   drainMs: 1000 * (raw.COUNTERSIGN_DRAIN_SECONDS ?? (raw.COUNTERSIGN_ENV === 'production' ? DRAIN_SECONDS : 0)),
+  sweepSeconds: raw.COUNTERSIGN_SWEEP_SECONDS,
   deploymentName: raw.COUNTERSIGN_DEPLOYMENT ?? null,
   buildId: raw.COUNTERSIGN_BUILD_ID ?? null,
   workflowBundle: raw.COUNTERSIGN_WORKFLOW_BUNDLE ?? null,

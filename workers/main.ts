@@ -24,8 +24,6 @@ import { installRuntime, readiness } from './telemetry';
 import { currentBuild, sayHowToSetCurrent } from './versions';
 import { createWorker, FORCE_MS, type Deployment } from './worker';
 
-/** How often the reconciler sweeps, in seconds: with the grace of a new request, everything goes on within half a minute of an outage. */
-const SWEEP_SECONDS = 10;
 /** How long everything may take after the signal: what was begun, then what is left to close. */
 const STOP_MS = FORCE_MS + 5_000;
 /** How long closing may take once the worker has stopped: nothing is lost by it any more. */
@@ -61,7 +59,7 @@ async function main(): Promise<void> {
     ...(dataConverter ? { dataConverter } : {}),
     ...(deployment ? { deployment } : {}),
   });
-  const schedule = await keepReconcileSchedule({ client, taskQueue, everySeconds: SWEEP_SECONDS, log });
+  const schedule = await keepReconcileSchedule({ client, taskQueue, everySeconds: config.sweepSeconds, log });
   const gauges = createGauges(core.deps);
   const watchers =
     config.metricsPort === null

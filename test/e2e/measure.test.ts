@@ -3,8 +3,11 @@
  * sees it (a packet of 4 KB, one person asked by mail, one yes, one signed callback). Printed and asserted, so that a change that
  * costs more is seen. The counts do not depend on the machine; the bytes do by a little, and are bounded.
  */
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { temporal } from '@temporalio/proto';
-import { approvalWorkflowId } from '../../workflows/protocol';
+import { approvalWorkflowId, RECONCILE_WORKFLOW } from '../../workflows/protocol';
 import { countActions } from '../support/billing';
 import { engineAddress } from '../support/engine';
 import { until } from '../support/processes';
@@ -80,5 +83,20 @@ describe('a happy approval', () => {
   it('carries no packet, no reason and no name of the customer', () => {
     const text = JSON.stringify(events, (_, value: unknown) => (value instanceof Uint8Array ? Buffer.from(value).toString('utf8') : value));
     for (const private_ of ['The parcel never came', 'Receipt checked', 'Kim Doe', 'kim@example.com']) expect(text).not.toContain(private_);
+  });
+});
+
+describe('a sweep', () => {
+  it('costs its workflow and its activity, beside what its schedule costs: docs/billing.md reckons with the two', async () => {
+    const handle = await world.client.workflow.start(RECONCILE_WORKFLOW, { workflowId: `sweep-${randomUUID()}`, taskQueue: world.taskQueue, args: [] });
+    await handle.result();
+    expect(countActions((await handle.fetchHistory()).events ?? [])).toEqual({ total: 2, byAction: { 'workflow started': 1, 'activity attempt': 1 } });
+    const page = readFileSync(join(__dirname, '..', '..', 'docs', 'billing.md'), 'utf8');
+    const day = 24 * 3600;
+    const rows = [...page.matchAll(/^\| (\d+)(?:, unless told)? \| ([\d,]+) \| ([\d,]+) \| ([\d,]+) \|$/gm)].map((row) =>
+      row.slice(1).map((cell) => Number(cell.replaceAll(',', ''))),
+    );
+    expect(rows.map(([seconds]) => seconds)).toEqual([5, 10, 30, 60]);
+    for (const [seconds = 0, ...told] of rows) expect(told).toEqual([1, 4, 120].map((times) => (times * day) / seconds));
   });
 });

@@ -185,3 +185,12 @@ describe('the webhook', () => {
     expect(problems.join()).not.toMatch(/hunter2|whsec_[A-Za-z0-9]/);
   });
 });
+
+it('the sweep keeps its pace within bounds: soon enough for a stored move, and not all the time', () => {
+  expect(readConfig(production).sweepSeconds).toBe(10);
+  expect(readConfig({ ...production, COUNTERSIGN_SWEEP_SECONDS: '60' }).sweepSeconds).toBe(60);
+  for (const seconds of ['4', '61'])
+    expect(refused({ ...production, COUNTERSIGN_SWEEP_SECONDS: seconds })).toEqual(['COUNTERSIGN_SWEEP_SECONDS must be 5 to 60']);
+  expect(refused({ ...production, COUNTERSIGN_SWEEP_SECONDS: '7.5' })).toEqual(['COUNTERSIGN_SWEEP_SECONDS must be whole seconds']);
+  expect(refused({ ...production, COUNTERSIGN_SWEEP_SECONDS: 'often' })).toEqual(['COUNTERSIGN_SWEEP_SECONDS must be a number of seconds']);
+});
