@@ -183,7 +183,12 @@ describe('the database of the engine', () => {
   const said: string[] = [];
   const start = async (): Promise<Engine> => {
     said.length = 0;
-    engine = await startEngine({ port: await holdPort(), env: { ...process.env, TEMPORAL_ADDRESS: '' }, dbFile: file(), onProgress: (line) => said.push(line) });
+    engine = await startEngine({
+      port: await holdPort(),
+      env: { ...process.env, TEMPORAL_ADDRESS: '' },
+      dbFile: file(),
+      onProgress: (line) => said.push(line),
+    });
     return engine;
   };
   const stop = async (): Promise<void> => {
