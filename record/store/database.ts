@@ -2,6 +2,7 @@
  * The way into the store: PostgreSQL 15 or newer through Kysely.
  * Promises: what is read is plain JSON (see ./parsers), sessions keep UTC, and a connection that breaks, idle or in use, does not end the process.
  * What a statement that nobody waited for to its end would still do is undone: its connection is closed, and never used for anything else.
+ * What a process holds in the store that hangs or has gone, the store itself lets go, wherever it runs.
  */
 import { Kysely, PostgresDialect, sql, type PostgresPool, type Transaction } from 'kysely';
 import { DatabaseError, Pool, type PoolClient, type QueryResult } from 'pg';
@@ -24,6 +25,11 @@ export interface DatabaseOptions {
   readonly onError?: (error: Error) => void;
 }
 
+/** So long may a transaction be idle before the store ends its session, in milliseconds: a process that was stopped in one must not hold its locks. */
+export const IDLE_MS = 60_000;
+/** A statement that its caller has given up ends so much later in the store as well, in milliseconds. */
+const GIVEN_UP_MS = 1_000;
+
 /** Opens the store; connects at the first query. Close with `db.destroy()`. */
 export function openDatabase(url: string, options: DatabaseOptions = {}): Db {
   const pool = new Pool({
@@ -31,7 +37,8 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Db {
     max: options.max ?? 10,
     application_name: options.name ?? 'countersign',
     connectionTimeoutMillis: 10_000,
-    ...(options.queryMs === undefined ? {} : { query_timeout: options.queryMs }),
+    idle_in_transaction_session_timeout: IDLE_MS,
+    ...(options.queryMs === undefined ? {} : { query_timeout: options.queryMs, statement_timeout: options.queryMs + GIVEN_UP_MS }),
     types: parsers,
   });
   // Without a listener the error of a connection would end the process: of an idle one, and of one that waits between two statements of a transaction.

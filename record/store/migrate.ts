@@ -5,6 +5,7 @@
 import { Kysely, Migrator, PostgresDialect, sql } from 'kysely';
 import { Client, escapeIdentifier, escapeLiteral, Pool } from 'pg';
 import { RecordError } from '../errors';
+import { IDLE_MS } from './database';
 import { migrations } from './migrations';
 import { grants } from './privileges';
 
@@ -49,7 +50,9 @@ async function refuseOldServers(client: Client): Promise<void> {
 }
 
 async function runMigrations(adminUrl: string): Promise<readonly string[]> {
-  const db = new Kysely<unknown>({ dialect: new PostgresDialect({ pool: new Pool({ connectionString: adminUrl, max: 1 }) }) });
+  const db = new Kysely<unknown>({
+    dialect: new PostgresDialect({ pool: new Pool({ connectionString: adminUrl, max: 1, idle_in_transaction_session_timeout: IDLE_MS }) }),
+  });
   try {
     await refuseNewerStores(db);
     const { error, results } = await new Migrator({ db, provider: { getMigrations: () => Promise.resolve(migrations) } }).migrateToLatest();

@@ -1,8 +1,10 @@
 /**
  * A connection that breaks fails what runs on it, and nothing else: the process lives on, and the next statement gets a new connection.
+ * What a process leaves behind in the store, the store ends.
  */
 import { sql } from 'kysely';
 import { openDatabase, type Db } from '../../record/store/database';
+import { until } from '../support/processes';
 import { useStore } from '../support/store';
 
 const store = useStore();
@@ -52,6 +54,35 @@ describe('a statement that the store does not answer in time', () => {
       await db.transaction().execute(async (trx) => add(trx, 'whole'));
       await add(db, 'single');
       expect(await agents()).toEqual(['contended', 'single', 'whole']);
+    } finally {
+      await db.destroy();
+    }
+  });
+
+  it('ends in the store as well, soon after nobody waits for it any more', async () => {
+    const db = openDatabase(store.appUrl, { name: 'given-up', max: 1, queryMs: 300 });
+    const runs = async (): Promise<boolean> =>
+      (await sql`select 1 from pg_stat_activity where application_name = 'given-up' and state = 'active'`.execute(store.adminDb)).rows.length > 0;
+    try {
+      // Longer than this file may take.
+      await expect(sql`select pg_sleep(3600)`.execute(db)).rejects.toThrow('timeout');
+      await until(async () => !(await runs()), 'the statement has ended');
+    } finally {
+      await db.destroy();
+    }
+  });
+});
+
+describe('a process that hangs in the middle of a transaction', () => {
+  it.each([
+    ['that serves', { queryMs: 10_000 }, '11s'],
+    ['that an operator runs, whose statements may take long', {}, '0'],
+  ])('%s is not waited for: the store itself ends its session, wherever the store runs', async (_, options, statement) => {
+    const db = openDatabase(store.appUrl, { name: 'limits', max: 1, ...options });
+    try {
+      const { rows } = await sql<{ idle: string; statement: string }>`
+        select current_setting('idle_in_transaction_session_timeout') as idle, current_setting('statement_timeout') as statement`.execute(db);
+      expect(rows).toEqual([{ idle: '1min', statement }]);
     } finally {
       await db.destroy();
     }
