@@ -4,7 +4,7 @@
  */
 import { sql, type Insertable, type Kysely, type Transaction, type Updateable } from 'kysely';
 import { nextInstant, type Context } from '../domain/ladder';
-import type { Directory } from '../domain/directory';
+import { boundTo, type Directory } from '../domain/directory';
 import type { ApprovalEvent, Owed } from '../domain/events';
 import { ms, type Instant, type JsonObject } from '../domain/json';
 import type { Packet } from '../domain/packet';
@@ -167,8 +167,9 @@ export function requestersOf({ body, agentOwner }: Submitted, directory: Directo
 const spelling = (text: string): string => text.normalize('NFKC').trim().replace(/\s+/g, ' ').toLowerCase();
 
 /** What `decide` needs beside the state. */
-export function contextOf(submitted: Submitted, directory: Directory, now: Instant): Context {
+export function contextOf(submitted: Submitted, people: Directory, now: Instant): Context {
   const { body, plan } = submitted;
+  const directory = boundTo(people, plan.relative);
   const requesters = requestersOf(submitted, directory);
   return {
     now,
@@ -262,7 +263,10 @@ function targetOf(owed: Owed): string {
     case 'callback':
       return new URL(owed.url).host;
     case 'signal_workflow':
+    case 'pause_workflow':
       return owed.workflowId;
+    case 'disable_credential':
+      return owed.credential;
   }
 }
 
@@ -291,6 +295,8 @@ export function projectionOf({ plan }: Submitted, { state, head }: Added, direct
     state: state.state,
     lane: attributes.lanes[0] ?? plan.lane,
     owner: attributes.owners[0] ?? null,
+    lanes: several(attributes.lanes),
+    owners: several(attributes.owners),
     level: isOutcome(state.state) ? '' : (openSignOff(state) && attributes.level) || '',
     due_at: attributes.due,
     wake_at: nextInstant(state),
@@ -298,6 +304,8 @@ export function projectionOf({ plan }: Submitted, { state, head }: Added, direct
     updated_at: now,
   };
 }
+
+const several = (names: readonly string[]): string => JSON.stringify(names.length > 1 ? names : []);
 
 /** Brings the projection in step with the state. */
 export async function project(

@@ -21,6 +21,12 @@ export type Heard = 'answered' | 'silent' | 'other';
 
 export type Berth = { readonly leave: (heard: Heard) => void } | { readonly busyForMs: number };
 
+/** How many fit in, and how many may stand and wait. */
+export interface Room {
+  readonly places: number;
+  readonly standing: number;
+}
+
 interface Host {
   inside: number;
   silent: boolean;
@@ -30,13 +36,13 @@ interface Host {
 }
 
 export interface Berths {
-  /** A place at a host, kept until `leave`; or how long to stay away. */
-  enter(host: string): Promise<Berth>;
+  /** A place at a host, kept until `leave`; or how long to stay away. `forMs`: how long this call stands and waits at most. */
+  enter(host: string, forMs?: number): Promise<Berth>;
 }
 
-export function createBerths(standMs: number = STAND_MS): Berths {
+export function createBerths(standMs: number = STAND_MS, { places, standing }: Room = { places: BERTHS, standing: BERTHS }): Berths {
   const hosts = new Map<string, Host>();
-  const room = (host: Host): boolean => host.inside < (host.silent ? BERTHS_OF_THE_SILENT : BERTHS);
+  const room = (host: Host): boolean => host.inside < (host.silent ? BERTHS_OF_THE_SILENT : places);
 
   function take(name: string, host: Host): Berth {
     host.inside += 1;
@@ -61,11 +67,11 @@ export function createBerths(standMs: number = STAND_MS): Berths {
   }
 
   return {
-    async enter(name) {
+    async enter(name, forMs = standMs) {
       const host = hosts.get(name) ?? { inside: 0, silent: false, turnedAway: 0, standing: [] };
       hosts.set(name, host);
       if (room(host)) return take(name, host);
-      if (host.silent || host.standing.length >= BERTHS) return turnAway(host);
+      if (host.silent || host.standing.length >= standing) return turnAway(host);
       return await new Promise<Berth>((resolve) => {
         const called = (): void => {
           clearTimeout(timer);
@@ -74,7 +80,7 @@ export function createBerths(standMs: number = STAND_MS): Berths {
         const timer = setTimeout(() => {
           host.standing.splice(host.standing.indexOf(called), 1);
           resolve(turnAway(host));
-        }, standMs);
+        }, forMs);
         host.standing.push(called);
       });
     },

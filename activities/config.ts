@@ -5,6 +5,7 @@
  */
 import { z } from 'zod';
 import { databaseClock, engineClock, scaledClock, type Clock } from '../domain/clock';
+import type { ProviderSettings } from './providers';
 
 export type ClockKind = 'database' | 'engine' | 'scaled';
 /** Which of the two asks: only the worker sends mail. */
@@ -73,6 +74,12 @@ export interface Config {
   readonly webhookUrl: string | null;
   /** `whsec_…`, newest first, separated by spaces in the setting. */
   readonly webhookSecrets: readonly string[];
+  /** What disables credential paths at a signed call; null: there is none, and what a policy wants disabled fails, visibly. */
+  readonly credentialHook: string | null;
+  /** `whsec_…`, newest first. */
+  readonly credentialHookSecrets: readonly string[];
+  /** Who is asked for facts at submit, by the name that policies call them. */
+  readonly providers: { readonly [provider: string]: ProviderSettings };
   readonly logLevel: LogLevel;
 }
 
@@ -96,6 +103,15 @@ const flag = z.enum(['true', 'false', '1', '0'], { error: 'must be true or false
 const port = z.coerce.number({ error: 'must be a port number' }).int('must be a whole number').min(1, 'must be 1 to 65535').max(65_535, 'must be 1 to 65535');
 const url = (protocol: RegExp, form: string): z.ZodURL => z.url({ protocol, error: `must be a URL of the form ${form}` });
 const postgres = url(/^postgres(ql)?$/, 'postgres://user:password@host:port/database');
+
+const secrets = z
+  .string()
+  .transform((text) => text.split(/\s+/).filter((part) => part !== ''))
+  .pipe(
+    z
+      .array(z.string().regex(/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/, 'must be secrets of the form whsec_ and base64, separated by spaces'))
+      .min(1, 'must hold at least one secret of the form whsec_ and base64'),
+  );
 
 const Settings = z.object({
   COUNTERSIGN_ENV: z.enum(['development', 'production'], { error: 'must be development or production' }).default('production'),
@@ -150,13 +166,28 @@ const Settings = z.object({
     .optional(),
   COUNTERSIGN_WORKFLOW_BUNDLE: z.string().optional(),
   COUNTERSIGN_WEBHOOK_URL: url(/^https?$/, 'https://host/path').optional(),
-  COUNTERSIGN_WEBHOOK_SECRETS: z
+  COUNTERSIGN_WEBHOOK_SECRETS: secrets.optional(),
+  COUNTERSIGN_CREDENTIAL_HOOK: url(/^https?$/, 'https://host/path').optional(),
+  COUNTERSIGN_CREDENTIAL_HOOK_SECRETS: secrets.optional(),
+  COUNTERSIGN_PROVIDERS: z
     .string()
-    .transform((text) => text.split(/\s+/).filter((part) => part !== ''))
+    .transform((text, { addIssue }) => {
+      try {
+        return JSON.parse(text) as unknown;
+      } catch {
+        addIssue('must be JSON such as {"crm": {"url": "https://crm.example.com/facts", "secrets": "whsec_…"}}');
+        return z.NEVER;
+      }
+    })
     .pipe(
-      z
-        .array(z.string().regex(/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/, 'must be secrets of the form whsec_ and base64, separated by spaces'))
-        .min(1, 'must hold at least one secret of the form whsec_ and base64'),
+      z.record(
+        z.string().regex(/^[a-z][a-z0-9_]{0,63}$/, 'must name each provider by lower-case letters, digits and _'),
+        z.strictObject({ url: url(/^https?$/, 'https://host/path'), secrets, tenants: z.array(z.string().min(1)).min(1).optional() }),
+        {
+          error: ({ code }) =>
+            code === 'invalid_key' ? 'must name each provider by lower-case letters, digits and _' : 'must be an object of providers by name',
+        },
+      ),
     )
     .optional(),
   LOG_LEVEL: z
@@ -309,6 +340,22 @@ function conflicts(raw: Raw, program: Program): string[] {
     'COUNTERSIGN_WEBHOOK_URL',
     'must begin with https://; http is for this machine alone, with COUNTERSIGN_ALLOW_LOOPBACK in development',
   );
+  refuseIn(
+    (raw.COUNTERSIGN_CREDENTIAL_HOOK === undefined) !== (raw.COUNTERSIGN_CREDENTIAL_HOOK_SECRETS === undefined),
+    'COUNTERSIGN_CREDENTIAL_HOOK',
+    'and COUNTERSIGN_CREDENTIAL_HOOK_SECRETS are given together or not at all',
+  );
+  refuseIn(
+    raw.COUNTERSIGN_CREDENTIAL_HOOK?.startsWith('http:') === true && !raw.COUNTERSIGN_ALLOW_LOOPBACK,
+    'COUNTERSIGN_CREDENTIAL_HOOK',
+    'must begin with https://; http is for this machine alone, with COUNTERSIGN_ALLOW_LOOPBACK in development',
+  );
+  for (const [name, { url: address }] of Object.entries(raw.COUNTERSIGN_PROVIDERS ?? {}))
+    refuseIn(
+      address.startsWith('http:') && !raw.COUNTERSIGN_ALLOW_LOOPBACK,
+      `COUNTERSIGN_PROVIDERS.${name}.url`,
+      'must begin with https://; http is for this machine alone, with COUNTERSIGN_ALLOW_LOOPBACK in development',
+    );
   const noPayloadKeys = raw.COUNTERSIGN_PAYLOAD_KEYS_FILE === undefined;
   refuseIn(noPayloadKeys && raw.COUNTERSIGN_PAYLOADS === 'encrypted', 'COUNTERSIGN_PAYLOAD_KEYS_FILE', 'is required with COUNTERSIGN_PAYLOADS=encrypted');
   refuseIn(
@@ -375,6 +422,9 @@ const settled = (raw: Raw): Config => ({
   workflowBundle: raw.COUNTERSIGN_WORKFLOW_BUNDLE ?? null,
   webhookUrl: raw.COUNTERSIGN_WEBHOOK_URL ?? null,
   webhookSecrets: raw.COUNTERSIGN_WEBHOOK_SECRETS ?? [],
+  credentialHook: raw.COUNTERSIGN_CREDENTIAL_HOOK ?? null,
+  credentialHookSecrets: raw.COUNTERSIGN_CREDENTIAL_HOOK_SECRETS ?? [],
+  providers: Object.fromEntries(Object.entries(raw.COUNTERSIGN_PROVIDERS ?? {}).map(([name, { tenants = null, ...where }]) => [name, { ...where, tenants }])),
   logLevel: raw.LOG_LEVEL,
 });
 

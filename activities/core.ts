@@ -6,6 +6,7 @@ import { createActive, type Active } from './active';
 import { createCommit, type Commit } from './commit';
 import type { Deps } from './deps';
 import { createPace, type Pace } from './pace';
+import { NO_PROVIDERS, type Providers } from './providers';
 import { createSubmit, type Submit } from './submit';
 import { createTokens, type Tokens } from './tokens';
 
@@ -19,10 +20,11 @@ export interface Core {
   readonly commit: Commit;
 }
 
-export function createCore(deps: Deps): Core {
+/** `providers`: who is asked for facts at submit. */
+export function createCore(deps: Deps, providers: Providers = NO_PROVIDERS): Core {
   const active = createActive();
   const tokens = createTokens({ keys: deps.keys, issuer: deps.publicUrl });
   const pace = createPace();
-  const shared = { ...deps, pace, mint: tokens.mint, policyOf: active.policyOf, directoryOf: active.directoryOf };
-  return { deps, active, tokens, pace, submit: createSubmit(shared), commit: createCommit(shared) };
+  const shared = { ...deps, pace, mint: tokens.mint, policyOf: active.policyOf, versionOf: active.versionOf, directoryOf: active.directoryOf };
+  return { deps, active, tokens, pace, submit: createSubmit({ ...shared, providers }), commit: createCommit(shared) };
 }

@@ -10,10 +10,14 @@ import { openDatabase } from '../record/store/database';
 import type { Tables } from '../record/store/tables';
 import { clockOf, ConfigError, systemCode, type Config } from './config';
 import { createCore, type Core } from './core';
+import { createEgress } from './egress';
+import { createProviders, NO_PROVIDERS } from './providers';
 
 export interface Opened {
   readonly core: Core;
   readonly db: Kysely<Tables>;
+  /** Lets go of the connections to providers; the store's are the caller's to end. */
+  close(): Promise<void>;
 }
 
 /** A query that takes longer is one that nobody waits for any more: a commit is given up after ten seconds. */
@@ -27,8 +31,11 @@ export function openCore(config: Config, log: Logger, name: string): Opened {
     queryMs: QUERY_MS,
     onError: (err) => log.warn({ err }, 'a connection to the store broke; it is replaced'),
   });
-  const { publicUrl, development, allowLoopback } = config;
-  return { db, core: createCore({ db, keys, log, clock: clockOf(config), publicUrl, development, allowLoopback }) };
+  const { publicUrl, development, allowLoopback, providers: settings } = config;
+  const egress = Object.keys(settings).length === 0 ? null : createEgress({ allowLoopback });
+  const providers = egress ? createProviders({ settings, egress, log }) : NO_PROVIDERS;
+  const core = createCore({ db, keys, log, clock: clockOf(config), publicUrl, development, allowLoopback }, providers);
+  return { db, core, close: async () => egress?.close() };
 }
 
 /** What is wrong with the file is said without a word of what it holds. */

@@ -1,6 +1,7 @@
 /**
  * Submit: one transaction that validates, routes by the active policy, checks the evidence, records, and answers with the plan.
- * A plain function over the store, called by the API.
+ * A plain function over the store, called by the API. Where the policy reads facts of providers, these are asked first, between two
+ * transactions: a provider that is slow holds no lock, no connection and no place of another request.
  *
  * It promises: what is refused leaves nothing behind; what is answered is on the record; identity is the caller's key, unique
  * per tenant and agent; what the policy allows or blocks has ended when the answer is given. Must not import Temporal.
@@ -15,7 +16,7 @@ import type { ApprovalResult, State } from '../domain/outcome';
 import { buildPacket } from '../domain/packet';
 import type { Plan } from '../domain/plan';
 import { REQUEST_BYTES_MAX, RequestSchema, type AgentIdentity, type RequestInput } from '../domain/request';
-import { resolve, type CompiledPolicy } from '../policy';
+import { givenBy, issuesOfRequest, resolve, type CompiledPolicy, type RoutingInput } from '../policy';
 import { canonical, digest } from '../record/canonical';
 import { NO_HEAD } from '../record/entry';
 import { lastPublished, whilePolicyHolds } from '../record/store/policies';
@@ -27,11 +28,14 @@ import { SubmitError, type Issue, type SubmitCode } from './errors';
 import { checkUrl } from './egress/url';
 import { otherThanPublished } from './active';
 import { readRefusal } from './exception';
+import { readAnswered } from './follows';
+import type { Providers, Said } from './providers';
 import { readRecent } from './recent';
 import { resultOf, type Mint } from './result';
 
 export interface SubmitDeps extends Deps {
   readonly mint: Mint;
+  readonly providers: Providers;
   /** The active policy, compiled; throws {@link SubmitError} when there is none or it does not compile. */
   readonly policyOf: (trx: Transaction<Tables>, tenant: string, hash: string | null) => Promise<CompiledPolicy>;
   readonly directoryOf: (trx: Transaction<Tables>, tenant: string, hash: string | null) => Promise<Directory | null>;
@@ -52,21 +56,43 @@ export interface SubmitAnswer {
   readonly needsWorkflow: boolean;
 }
 
-export type Submit = (identity: AgentIdentity, idempotencyKey: string, request: unknown) => Promise<SubmitAnswer>;
+/** What one transaction of a submit comes to: the answer, or that providers have to be asked first, by this policy. */
+export type Step = { readonly answer: SubmitAnswer } | { readonly ask: { readonly policy: CompiledPolicy; readonly now: Instant } };
+
+/** Lets the store's part of a submit in, each time anew; while providers are asked, nothing is held. */
+export type Admit = (step: () => Promise<Step>) => Promise<Step>;
+
+export type Submit = (identity: AgentIdentity, idempotencyKey: string, request: unknown, admit?: Admit) => Promise<SubmitAnswer>;
+
+/** What providers said, for the policy that wanted it. */
+interface Asked extends Said {
+  readonly policyHash: string;
+}
 
 export function createSubmit(deps: SubmitDeps): Submit {
-  return async (identity, idempotencyKey, raw) => {
+  return async (identity, idempotencyKey, raw, admit = (step) => step()) => {
     const body = validate(raw);
-    const bodyDigest = digest(body as unknown as Json);
-    return await deps.db.transaction().execute(async (trx) => {
-      // Two submissions under one key wait for each other, so that the second finds the first.
-      // Before that, and for as long as this takes, the policy that holds goes on holding.
-      const key = `${identity.tenant}\n${identity.agent}\n${idempotencyKey}`;
-      await sql`select ${whilePolicyHolds(identity.tenant)}, pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(trx);
-      const found = await look(trx, identity, idempotencyKey);
-      return found.earlier ? replay(found.earlier, bodyDigest) : await create(deps, trx, identity, idempotencyKey, body, bodyDigest, found);
-    });
+    // Again only where another policy was published while providers were asked by the one before.
+    for (let asked: Asked | null = null; ;) {
+      const said: Asked | null = asked;
+      const taken = await admit(() => stepOf(deps, identity, idempotencyKey, body, said));
+      if ('answer' in taken) return taken.answer;
+      const { policy, now } = taken.ask;
+      asked = { policyHash: policy.hash, ...(await deps.providers.ask({ policy, identity, body, now })) };
+    }
   };
+}
+
+async function stepOf(deps: SubmitDeps, identity: AgentIdentity, idempotencyKey: string, body: RequestInput, asked: Asked | null): Promise<Step> {
+  const bodyDigest = digest(body as unknown as Json);
+  return await deps.db.transaction().execute(async (trx) => {
+    // Two submissions under one key wait for each other, so that the second finds the first.
+    // Before that, and for as long as this takes, the policy that holds goes on holding.
+    const key = `${identity.tenant}\n${identity.agent}\n${idempotencyKey}`;
+    await sql`select ${whilePolicyHolds(identity.tenant)}, pg_advisory_xact_lock(hashtextextended(${key}, 0))`.execute(trx);
+    const found = await look(trx, identity, idempotencyKey);
+    return found.earlier ? { answer: replay(found.earlier, bodyDigest) } : await create(deps, trx, identity, idempotencyKey, body, bodyDigest, found, asked);
+  });
 }
 
 function validate(raw: unknown): RequestInput {
@@ -165,7 +191,8 @@ async function create(
   body: RequestInput,
   bodyDigest: string,
   found: Found,
-): Promise<SubmitAnswer> {
+  asked: Asked | null,
+): Promise<Step> {
   const { tenant, agent } = identity;
   checkCallback(deps, body, found.callbackHosts);
   checkWorkflow(body);
@@ -175,18 +202,26 @@ async function create(
   if (!directory) throw new SubmitError('no_directory', `Tenant ${tenant} has no valid directory, so nobody can be asked; publish one`);
   const now = deps.clock.now({ database: found.at, workflowTime: null });
   const excepted = await readRefusal(trx, identity, body);
-  const routed = resolve(policy, {
+  const input: RoutingInput = {
     action: body.action,
     facts: body.facts,
     ...(excepted ? { exception: excepted.refused } : {}),
-    recent: await readRecent(trx, policy, { tenant, agent, body, now }),
     evidence: body.evidence.map((e) => e.name),
     requester: { agent, run: body.run, onBehalfOf: body.on_behalf_of ?? null },
     tenant,
-  });
+  };
+  if (asked?.policyHash !== policy.hash && givenBy(policy).length > 0) {
+    const issues = issuesOfRequest(policy, input);
+    if (issues.length > 0) throw routingError(issues);
+    return { ask: { policy, now } };
+  }
+  const recent = await readRecent(trx, policy, { tenant, agent, body, now });
+  const said = asked ? { provided: asked.provided, unavailable: asked.unavailable } : {};
+  const routed = resolve(policy, { ...input, recent, ...said });
   if (!routed.ok) throw routingError(routed.issues);
   const { plan } = routed;
-  const packet = buildPacket(body, plan, agent, excepted?.packet);
+  const follows = await readAnswered(trx, identity, body);
+  const packet = buildPacket(body, plan, agent, { ...(excepted ? { exception: excepted.packet } : {}), ...(follows ? { follows } : {}) });
   const approvalId = `ap_${randomBytes(12).toString('hex')}`;
   const packetDigest = digest(packet as unknown as Json);
   const actionDigest = digest(body.action);
@@ -237,16 +272,18 @@ async function create(
     'request submitted',
   );
   return {
-    approvalId,
-    replayed: false,
-    state: added.state.state,
-    plan,
-    headline: packet.headline,
-    packetDigest,
-    actionDigest,
-    result,
-    meanwhile: plan.meanwhile,
-    needsWorkflow: !ended,
+    answer: {
+      approvalId,
+      replayed: false,
+      state: added.state.state,
+      plan,
+      headline: packet.headline,
+      packetDigest,
+      actionDigest,
+      result,
+      meanwhile: plan.meanwhile,
+      needsWorkflow: !ended,
+    },
   };
 }
 
@@ -278,6 +315,7 @@ const requestedEvent = ({ agent, body, actionDigest }: Submitted, requestDigest:
   actionDigest,
   requestDigest,
   evidence: body.evidence.map((e) => e.name),
+  ...(body.follows === undefined ? {} : { follows: body.follows }),
   ...(body.exception ? { exceptionOf: body.exception.of, justification: body.exception.justification } : {}),
 });
 
@@ -293,6 +331,9 @@ const routedEvent = ({ plan, packetDigest }: Submitted): ApprovalEvent => ({
   planDigest: digest(plan as unknown as JsonObject),
   packetDigest,
   meanwhile: plan.meanwhile.agent,
+  ...(plan.provided ? { provided: plan.provided } : {}),
+  ...(plan.unavailable ? { unavailable: plan.unavailable } : {}),
+  ...(plan.relative ? { relative: plan.relative } : {}),
 });
 
 function endedAtOnce(plan: Plan): ApprovalEvent {

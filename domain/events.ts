@@ -5,8 +5,8 @@
  */
 import type { Instant, JsonObject } from './json';
 import type { RefusalCode } from './moves';
-import type { Decider, Outcome } from './outcome';
-import type { Channel, PolicyRef, TimeoutEnd } from './plan';
+import type { Decider, Next, Outcome } from './outcome';
+import type { Channel, Conditions, Plan, PolicyRef, TimeoutEnd } from './plan';
 
 export interface Asked {
   readonly person: string;
@@ -44,7 +44,9 @@ export type Owed =
   | { readonly kind: 'tell_customer'; readonly subject: string; readonly text: string }
   | { readonly kind: 'open_ticket'; readonly queue: string; readonly owner: string; readonly title: string }
   | { readonly kind: 'callback'; readonly url: string }
-  | { readonly kind: 'signal_workflow'; readonly workflowId: string };
+  | { readonly kind: 'signal_workflow'; readonly workflowId: string }
+  | { readonly kind: 'pause_workflow'; readonly workflowId: string; readonly reason: string }
+  | { readonly kind: 'disable_credential'; readonly credential: string; readonly reason: string };
 
 export type OwedKind = Owed['kind'];
 
@@ -82,6 +84,8 @@ export type ApprovalEvent =
         /** The refusal that an exception is asked to, and why; absent where it is none. */
         readonly exceptionOf?: string;
         readonly justification?: string;
+        /** The answered escalation that it goes on from; absent where there is none. */
+        readonly follows?: string;
       }
     >
   | E<
@@ -97,6 +101,11 @@ export type ApprovalEvent =
         readonly planDigest: string;
         readonly packetDigest: string;
         readonly meanwhile: string;
+        /** Only where providers were asked: what they said, what they did not say and why. */
+        readonly provided?: Plan['provided'];
+        readonly unavailable?: Plan['unavailable'];
+        /** Only where the plan names relative roles: what they are bound to. */
+        readonly relative?: Plan['relative'];
       }
     >
   | E<
@@ -125,8 +134,9 @@ export type ApprovalEvent =
       'level_timed_out',
       { readonly signOff: string; readonly level: number; readonly name: string; readonly role: string; readonly owner: string; readonly dueAt: Instant }
     >
-  | E<'claimed', { readonly by: string; readonly role: string; readonly implicit: boolean; readonly proof: Proof }>
-  | E<'released', { readonly by: string; readonly role: string; readonly proof: Proof }>
+  /** `signOff` in this and the like: which of several that are open; left out where one is. */
+  | E<'claimed', { readonly signOff?: string; readonly by: string; readonly role: string; readonly implicit: boolean; readonly proof: Proof }>
+  | E<'released', { readonly signOff?: string; readonly by: string; readonly role: string; readonly proof: Proof }>
   | E<
       'signed_off',
       {
@@ -138,6 +148,10 @@ export type ApprovalEvent =
         readonly complete: boolean;
         readonly directory: string;
         readonly proof: Proof;
+        /** Left out for an unconditional yes. */
+        readonly conditions?: Conditions;
+        /** With conditions: what the pinned policy says of the action as they leave it. */
+        readonly routedAgain?: { readonly rows: readonly string[]; readonly planDigest: string };
       }
     >
   | E<
@@ -156,12 +170,14 @@ export type ApprovalEvent =
         readonly proof: Proof;
       }
     >
+  | E<'answered', { readonly by: string; readonly role: string; readonly facts: JsonObject; readonly directory: string; readonly proof: Proof }>
   | E<'handed_back', { readonly by: string; readonly role: string; readonly instructions: string; readonly proof: Proof }>
   | E<'resolved', { readonly by: string; readonly role: string; readonly result: string; readonly proof: Proof }>
   | E<'takeover_lapsed', { readonly by: string; readonly dueAt: Instant }>
   | E<
       'held',
       {
+        readonly signOff?: string;
         readonly role: string;
         readonly owner: string;
         readonly asked: readonly Asked[];
@@ -178,7 +194,7 @@ export type ApprovalEvent =
         readonly end: TimeoutEnd | null;
         readonly deciders: readonly Decider[];
         readonly conditions: JsonObject;
-        readonly next: { readonly path: string; readonly alternative?: { readonly type: string; readonly params: JsonObject; readonly summary: string } };
+        readonly next: Next;
         readonly owed: readonly Owed[];
       }
     >
@@ -210,13 +226,14 @@ export type EventType = ApprovalEvent['type'];
 /** Fields that hold or may hold personal data: kept apart from the entry, which commits to a salted digest of each. */
 export const PERSONAL: { readonly [T in EventType]?: readonly string[] } = {
   requested: ['summary', 'reason', 'onBehalfOf', 'customer', 'justification'],
-  signed_off: ['reason'],
+  signed_off: ['reason', 'conditions'],
+  answered: ['facts'],
   denied: ['reason'],
   taken_over: ['reason'],
   handed_back: ['instructions'],
   resolved: ['result'],
   attempted: ['to'],
-  routed: ['rows'],
-  ended: ['why', 'next'],
+  routed: ['rows', 'provided', 'relative'],
+  ended: ['why', 'next', 'conditions'],
   refused: ['message'],
 };

@@ -3,6 +3,7 @@
  * Its digest is what a decision names. Nothing in it comes from a model's judgment: the headline is built from the parts.
  * Pure: imports only from domain.
  */
+import { offerWords } from './conditions';
 import { describeEnd } from './ladder';
 import type { Json, JsonObject } from './json';
 import { formatMoney, isMoney } from './money';
@@ -39,6 +40,9 @@ export interface Packet {
   readonly customer: { readonly id: string; readonly name: string | null } | null;
   readonly case: string | null;
   readonly policy: { readonly name: string; readonly version: string; readonly hash: string };
+  /** Only where the policy reads facts of others: what they said, by path, and what they did not say and why. */
+  readonly provided?: NonNullable<Plan['provided']>;
+  readonly unavailable?: NonNullable<Plan['unavailable']>;
   /** Only of an exception: what was refused, why, when, by whom; and why the agent asks again, in its own words. */
   readonly exception?: {
     readonly of: string;
@@ -48,6 +52,12 @@ export interface Packet {
     readonly by: readonly string[];
     readonly justification: string;
   };
+  /** What this approver may add to a yes, or has to choose, a sentence each; absent where nothing is offered. */
+  readonly offers?: readonly string[];
+  /** Facts that the person is asked to supply, with their types; absent where none is asked for. */
+  readonly asksFor?: { readonly [name: string]: string };
+  /** The answered escalation that it goes on from: what was supplied there, by whom. */
+  readonly follows?: { readonly of: string; readonly at: string; readonly by: readonly string[]; readonly facts: JsonObject };
 }
 
 const UNDO: Readonly<Record<string, string>> = { easy: 'can be undone', hard: 'is hard to undo', none: 'cannot be undone' };
@@ -71,8 +81,8 @@ export function headlineOf(request: RequestInput, plan: Plan): string {
   return `${summary} (${parts.join(', ')}).`;
 }
 
-/** `exception`: the refusal that the request names, as the record holds it. */
-export function buildPacket(request: RequestInput, plan: Plan, agent: string, exception?: Packet['exception']): Packet {
+/** `earlier`: what the request names and the record holds: a refusal that it is an exception to, an answer that it goes on from. */
+export function buildPacket(request: RequestInput, plan: Plan, agent: string, earlier: Pick<Packet, 'exception' | 'follows'> = {}): Packet {
   const { action } = request;
   return {
     headline: headlineOf(request, plan),
@@ -101,7 +111,11 @@ export function buildPacket(request: RequestInput, plan: Plan, agent: string, ex
     customer: request.customer ? { id: request.customer.id, name: request.customer.name ?? null } : null,
     case: request.case ?? null,
     policy: plan.policy,
-    ...(exception ? { exception } : {}),
+    ...earlier,
+    ...(plan.provided ? { provided: plan.provided } : {}),
+    ...(plan.unavailable ? { unavailable: plan.unavailable } : {}),
+    ...(plan.offers ? { offers: offerWords(plan.offers) } : {}),
+    ...(plan.asksFor ? { asksFor: plan.asksFor } : {}),
   };
 }
 
@@ -110,6 +124,14 @@ export const readableParams = (params: JsonObject): string =>
   Object.entries(params)
     .map(([name, value]) => `${name}: ${readable(value)}`)
     .join('\n');
+
+/** What others said about it, a line each, and whom it is from. */
+export const providedLines = ({ provided = {} }: Pick<Packet, 'provided'>): string[] =>
+  Object.entries(provided).map(([path, { value, provider }]) => `${path}: ${readable(value)} (${provider})`);
+
+/** What others should have said about it and did not, a line each. */
+export const unavailableLines = ({ unavailable = {} }: Pick<Packet, 'unavailable'>): string[] =>
+  Object.entries(unavailable).map(([path, why]) => `${path} is not known: ${why}`);
 
 function readable(value: Json): string {
   if (isMoney(value)) return formatMoney(value);

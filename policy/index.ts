@@ -3,17 +3,21 @@
  * Pure: no I/O; whoever reads files does it outside.
  */
 export { compilePolicy } from './compile';
-export { resolve, type RoutingInput } from './resolve';
+export { issuesOfRequest, resolve, type RoutingInput } from './resolve';
 export type { RoutingIssue } from './reading';
 export { explain, type Explained } from './explain';
+export { givenBy, judgeAnswer, lacking, questionsOf, type Question } from './providers';
 export { parseDirectory } from './directory';
 export { checkAgainstDirectory } from './people';
-export { formatFindings, type Finding, type FindingCode } from './report';
+export { FINDINGS, formatFindings, type Finding, type FindingCode } from './report';
 export { workingTimeAfter } from './calendar';
 export type { CompiledPolicy } from './model';
 export { hashOf, partition, type PolicyFile } from './hash';
 export { silenceOf } from './silence';
 export { testScenarios } from './scenario';
-export { diffPolicies, formatDiff } from './diff';
+export { diffPolicies, formatDiff, summarizeDiff } from './diff';
 export { jsonSchema, SCHEMAS } from './json-schema';
 export { sarif } from './sarif';
+export { durationText, parseDuration, parseMoney } from './units';
+export { createReplay, looksBackMs } from './replay';
+export { ReplaySchema, type ReplayReport } from './replay-report';

@@ -1,7 +1,7 @@
 /**
  * The only way out to an address that a tenant chose. Promises: every address is checked, literal or resolved, in the
  * connector itself, and the checked address is the one connected to; https only, no redirects, a list of ports, a bounded
- * time; the response's body is counted up to a cap and never kept. When anything is unclear, no connection is made.
+ * time; the response's body is counted up to a cap and kept only for who asks for it. When anything is unclear, no connection is made.
  * Must not import the store, the workflow or client.
  */
 import { lookup as dnsLookup } from 'node:dns/promises';
@@ -24,6 +24,8 @@ interface PostOptions {
   readonly timeoutMs: number;
   /** Hosts registered for the agent now; a host that was taken off since submit is not called. */
   readonly registeredHosts?: readonly string[];
+  /** The answer is what is wanted: its body is read whole, or the call has failed. It comes from an address of the operator's. */
+  readonly keepBody?: true;
 }
 
 interface PostResult {
@@ -31,6 +33,8 @@ interface PostResult {
   readonly latencyMs: number;
   /** How much of the body was read, at most the cap. The body itself is never shown. */
   readonly bodyBytes: number;
+  /** The body; null unless it was to be kept, is within the cap and is UTF-8. */
+  readonly text: string | null;
   /** As sent, at most 100 characters. */
   readonly retryAfter: string | null;
 }
@@ -105,7 +109,7 @@ export function createEgress(options: EgressOptions): Egress {
   return {
     checkUrl: (url, registeredHosts) => checkUrl(url, { ...rules, registeredHosts }) ?? operatorRefusal(url),
     close: () => agent.close(),
-    async post(raw, { headers, body, timeoutMs, registeredHosts }) {
+    async post(raw, { headers, body, timeoutMs, registeredHosts, keepBody }) {
       const parsed = parseTarget(raw, rules);
       const refused = 'refusal' in parsed ? parsed.refusal : registeredHosts ? checkUrl(raw, { ...rules, registeredHosts }) : null;
       const notAllowed = refused ?? operatorRefusal(raw);
@@ -116,7 +120,10 @@ export function createEgress(options: EgressOptions): Egress {
       try {
         const response = await request(parsed.target.url, { method: 'POST', headers, body, signal, dispatcher: agent });
         const status = response.statusCode;
-        const bodyBytes = await count(response.body, bodyCap);
+        const kept: Buffer[] | null = keepBody ? [] : null;
+        const bodyBytes = await count(response.body, bodyCap, kept);
+        // What breaks off has not been answered: a late body is as late as none.
+        if (kept && !response.body.readableEnded && bodyBytes < bodyCap) signal.throwIfAborted();
         if (status >= 300 && status < 400) {
           throw new EgressError(
             { code: 'redirect_refused', message: `The callback host answered ${status}: redirects are not followed; register the final address.` },
@@ -124,7 +131,8 @@ export function createEgress(options: EgressOptions): Egress {
           );
         }
         const retryAfter = response.headers['retry-after'];
-        return { status, latencyMs: latency(), bodyBytes, retryAfter: typeof retryAfter === 'string' ? retryAfter.slice(0, 100) : null };
+        const text = kept && response.body.readableEnded ? utf8(Buffer.concat(kept)) : null;
+        return { status, latencyMs: latency(), bodyBytes, text, retryAfter: typeof retryAfter === 'string' ? retryAfter.slice(0, 100) : null };
       } catch (error) {
         throw asEgressError(error, latency());
       }
@@ -139,13 +147,22 @@ export function createEgress(options: EgressOptions): Egress {
   }
 }
 
-/** Reads a body up to the cap and lets go of the rest. The status has been said: a body that breaks off or drips changes nothing. */
-async function count(body: AsyncIterable<Buffer> & { destroy(): unknown }, cap: number): Promise<number> {
+function utf8(bytes: Buffer): string | null {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return null;
+  }
+}
+
+/** Reads a body up to the cap and lets go of the rest. The status has been said: a body that breaks off or drips changes nothing but what is `kept`. */
+async function count(body: AsyncIterable<Buffer> & { destroy(): unknown }, cap: number, kept: Buffer[] | null): Promise<number> {
   let bytes = 0;
   try {
     for await (const chunk of body) {
       bytes += chunk.length;
       if (bytes >= cap) break;
+      kept?.push(chunk);
     }
   } catch {
     // Deliberately ignored, as said above.

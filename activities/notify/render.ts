@@ -3,8 +3,9 @@
  * that the decision is made from. What an agent or a customer wrote stands in its own labelled box.
  * Pure: imports only from domain and this folder.
  */
+import { factLines } from '../../domain/answers';
 import type { Instant } from '../../domain/json';
-import { readableParams, type Packet } from '../../domain/packet';
+import { providedLines, readableParams, unavailableLines, type Packet } from '../../domain/packet';
 import { oneLine, visible } from '../../domain/text';
 import { toHtml, toText, type Block } from './document';
 import type { Message, Rendered } from './message';
@@ -89,6 +90,9 @@ function contents(packet: Packet): readonly Block[] {
       ],
     },
     ...exceptionBlocks(packet),
+    ...wantedBlocks(packet),
+    ...(packet.provided ? [{ type: 'box', label: 'From systems that were asked', text: providedLines(packet).join('\n') } as const] : []),
+    ...(packet.unavailable ? [{ type: 'list', title: 'What could not be found out', items: unavailableLines(packet) } as const] : []),
     { type: 'box', label: 'Written by the agent: why it asks', text: packet.reason },
     { type: 'box', label: 'Written by the agent: exactly what it will do', text: `${action.summary}\n${readableParams(action.params)}` },
     ...packet.evidence.map(({ title, source, content }): Block => ({
@@ -96,6 +100,28 @@ function contents(packet: Packet): readonly Block[] {
       label: `${SOURCE[source] ?? `From ${source}`}: ${oneLine(title)}`,
       text: content,
     })),
+  ];
+}
+
+/** What may be added to a yes, which facts are asked for, and what was supplied before. The mail decides nothing: all of it is done on the page. */
+function wantedBlocks({ offers, asksFor, follows }: Packet): readonly Block[] {
+  const facts = Object.entries(asksFor ?? {});
+  return [
+    ...(offers ? [{ type: 'list', title: 'What you may add to a yes, on the page', items: offers } as const] : []),
+    ...(facts.length > 0
+      ? [{ type: 'list', title: 'What is asked of you, on the page', items: facts.map(([name, type]) => `${name} (${type})`) } as const]
+      : []),
+    ...(follows
+      ? [
+          {
+            type: 'facts',
+            items: [
+              ['Goes on from', `${follows.of}, answered on ${when(follows.at)} by ${follows.by.join(', ')}`],
+              ...factLines(follows.facts).map((line) => ['Supplied then', visible(line)] as const),
+            ],
+          } as const,
+        ]
+      : []),
   ];
 }
 

@@ -35,7 +35,7 @@ export async function countersignDesk(ground: Ground, stack: Stack): Promise<Des
   const directory = await deps.directoryOf(TENANT);
   const person = directory && personOf(directory, APPROVER);
   if (!person) throw new Error(`${APPROVER} is not in the directory`);
-  const viewer: SignedIn = { tenant: TENANT, person, signedInAt: new Date().toISOString(), session: 'bench' };
+  const viewer: SignedIn = { tenant: TENANT, person, directory, signedInAt: new Date().toISOString(), session: 'bench' };
   return {
     async ask() {
       const request = refund(AMOUNT, { evidence: EVIDENCE, resume: { type: 'callback', url: ground.callbackUrl.countersign } });

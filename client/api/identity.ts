@@ -32,7 +32,7 @@ export function createIdentify({ db, sessions, directoryOf }: IdentityDeps): Ide
     if (!read) return null;
     const directory = await directoryOf(read.tenant);
     const person = directory && personOf(directory, read.person);
-    return person ? { tenant: read.tenant, person, signedInAt: read.signedInAt, session: read.session } : null;
+    return person ? { tenant: read.tenant, person, directory, signedInAt: read.signedInAt, session: read.session } : null;
   };
   return {
     session,

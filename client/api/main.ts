@@ -27,7 +27,7 @@ async function main(): Promise<void> {
   const config = readConfig(process.env, 'api');
   const log = createLog('api', config.logLevel);
   const { apiPort: port, drainMs } = config;
-  const { core, db } = openCore(config, log, 'countersign-api');
+  const { core, db, close } = openCore(config, log, 'countersign-api');
   // Lazy: requests are recorded also while the engine is away.
   const access = engineAccess(config);
   const connection = Connection.lazy(access);
@@ -58,7 +58,7 @@ async function main(): Promise<void> {
       // Whoever spreads the load has to see that it is not ready before its door closes.
       await sleep(drainMs);
       await app.close();
-      await Promise.allSettled([connection.close(), db.destroy(), watchers?.close()]);
+      await Promise.allSettled([connection.close(), db.destroy(), close(), watchers?.close()]);
       log.info('API stopped');
     },
   );

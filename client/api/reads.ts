@@ -2,7 +2,8 @@
  * What the API and the page read from the store. Nothing is returned before {@link maySee} has said yes.
  * Reads only; writes are submit's, commit's and issueCommand's.
  */
-import { sql, type Kysely, type Selectable } from 'kysely';
+import { sql, type Kysely, type RawBuilder, type Selectable } from 'kysely';
+import { ownedBy } from '../../domain/directory';
 import type { Packet } from '../../domain/packet';
 import type { Plan } from '../../domain/plan';
 import { isOutcome, OUTCOMES, type ApprovalResult, type State } from '../../domain/outcome';
@@ -19,9 +20,13 @@ export interface ApprovalRow {
   readonly ended: boolean;
   readonly headline: string;
   readonly lane: string;
+  /** Of all that is open now; the lane of the plan where nothing is. */
+  readonly lanes: readonly string[];
   readonly tier: string;
   readonly level: string;
   readonly owner: string | null;
+  /** Everyone it waits on now, one for each sign-off that is open. */
+  readonly owners: readonly string[];
   readonly dueAt: string | null;
   readonly seq: number;
   readonly packetDigest: string;
@@ -51,7 +56,22 @@ export interface Page<T> {
 
 type Joined = Pick<
   Selectable<Tables['approvals']>,
-  'tenant' | 'approval_id' | 'head' | 'state' | 'lane' | 'owner' | 'level' | 'due_at' | 'result' | 'summary' | 'agent' | 'tier' | 'created_at' | 'updated_at'
+  | 'tenant'
+  | 'approval_id'
+  | 'head'
+  | 'state'
+  | 'lane'
+  | 'owner'
+  | 'lanes'
+  | 'owners'
+  | 'level'
+  | 'due_at'
+  | 'result'
+  | 'summary'
+  | 'agent'
+  | 'tier'
+  | 'created_at'
+  | 'updated_at'
 > &
   Pick<Selectable<Tables['requests']>, 'plan' | 'packet' | 'packet_digest' | 'action_digest'> & {
     readonly agent_owner: string | null;
@@ -65,6 +85,8 @@ const COLUMNS = [
   'a.state',
   'a.lane',
   'a.owner',
+  'a.lanes',
+  'a.owners',
   'a.level',
   'a.due_at',
   'a.result',
@@ -98,9 +120,11 @@ function rowOf(row: Joined): ApprovalRow {
     ended: isOutcome(state),
     headline: row.summary,
     lane: row.lane,
+    lanes: row.lanes.length > 0 ? row.lanes : [row.lane],
     tier: row.tier,
     level: row.level,
     owner: row.owner,
+    owners: row.owner === null ? [] : row.owners.length > 0 ? row.owners : [row.owner],
     dueAt: row.due_at,
     seq: row.head,
     packetDigest: row.packet_digest,
@@ -145,14 +169,33 @@ const askedRoles = sql`(
   jsonb_path_query_array(r.plan, '$.signOffs[*].role') ||
   jsonb_path_query_array(r.plan, '$.onTimeout.hold.role'))`;
 
+/** Whether a stored plan may ask this person: what `maySee` says, with its relative roles bound to what the request is about. */
+function asks({ person, directory }: SignedIn): RawBuilder<boolean> {
+  const owned = ownedBy(directory, person.id);
+  const roles = sql`${[...person.roles]}::text[]`;
+  const relative = sql`coalesce(r.plan -> 'relative', '{}'::jsonb)`;
+  return sql<boolean>`(
+    (${askedRoles} - array(select jsonb_object_keys(${relative}))) ?| ${roles}
+    or exists (
+      select 1 from jsonb_each(${relative}) bound (role, whose)
+      where ${askedRoles} ? bound.role and (
+        bound.whose ->> 'backup' = any(${roles})
+        or exists (
+          select 1 from unnest(${owned.map(({ role }) => role)}::text[], ${owned.map(({ of }) => of)}::text[]) owned (role, of_what)
+          where owned.role = bound.role and owned.of_what = bound.whose ->> 'of'))))`;
+}
+
 /** What a person may see, newest first. */
 export async function listApprovals(db: Kysely<Tables>, viewer: SignedIn, query: ListQuery): Promise<Page<ApprovalRow>> {
   const place = readCursor(query.cursor);
   let select = joined(db).where('a.tenant', '=', viewer.tenant);
-  if (!isWatcher(viewer.person)) select = select.where(sql<boolean>`${askedRoles} ?| ${[...viewer.person.roles]}::text[]`);
+  if (!isWatcher(viewer.person)) select = select.where(asks(viewer));
   if (query.state !== undefined) select = select.where('a.state', '=', query.state);
-  if (query.lane !== undefined) select = select.where('a.lane', '=', query.lane);
-  if (query.mine) select = select.where('a.owner', '=', viewer.person.id).where('a.state', 'not in', OUTCOMES);
+  if (query.lane !== undefined) select = select.where((eb) => eb.or([eb('a.lane', '=', query.lane ?? ''), sql<boolean>`a.lanes ? ${query.lane}`]));
+  if (query.mine) {
+    const { id } = viewer.person;
+    select = select.where((eb) => eb.or([eb('a.owner', '=', id), sql<boolean>`a.owners ? ${id}`])).where('a.state', 'not in', OUTCOMES);
+  }
   if (place) select = select.where(sql<boolean>`(a.created_at, a.approval_id) < (${place.at}::timestamptz, ${place.id})`);
   const rows = await select
     .orderBy('a.created_at', 'desc')
@@ -174,7 +217,7 @@ export async function standing(db: Kysely<Tables>, tenant: string, approvalId: s
 const visibleTo = (viewer: SignedIn, table: 'tickets' | 'deliveries') =>
   isWatcher(viewer.person)
     ? sql<boolean>`true`
-    : sql<boolean>`exists (select 1 from requests r where r.tenant = ${sql.ref(`${table}.tenant`)} and r.approval_id = ${sql.ref(`${table}.approval_id`)} and ${askedRoles} ?| ${[...viewer.person.roles]}::text[])`;
+    : sql<boolean>`exists (select 1 from requests r where r.tenant = ${sql.ref(`${table}.tenant`)} and r.approval_id = ${sql.ref(`${table}.approval_id`)} and ${asks(viewer)})`;
 
 export interface TicketQuery {
   readonly state?: string | undefined;

@@ -62,7 +62,7 @@ export async function buildApi(deps: ApiDeps): Promise<App> {
 
   app.setErrorHandler(async (error, request, reply) => {
     const problem = problemOf(toApiError(error, request.log));
-    if (problem.code === 'busy') reply.header('retry-after', String(BUSY_SECONDS));
+    if (problem.code === 'busy' || problem.code === 'fact_unavailable') reply.header('retry-after', String(BUSY_SECONDS));
     await reply.code(problem.status).type('application/problem+json').send(JSON.stringify(problem));
   });
   app.setNotFoundHandler(async (_request, reply) => {

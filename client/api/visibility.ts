@@ -1,8 +1,8 @@
 /**
  * Who may see what. One place for the API and the page; the list's SQL filter (./reads.ts) asks for the same roles.
- * Pure: imports types only.
+ * Pure: imports only from domain.
  */
-import type { Person } from '../../domain/directory';
+import { boundTo, holds, type Directory, type Person } from '../../domain/directory';
 import type { Instant } from '../../domain/json';
 import type { Plan } from '../../domain/plan';
 import type { AgentIdentity } from '../../domain/request';
@@ -11,6 +11,8 @@ import type { AgentIdentity } from '../../domain/request';
 export interface SignedIn {
   readonly tenant: string;
   readonly person: Person;
+  /** In which they are that person, at this request as well. */
+  readonly directory: Directory;
   readonly signedInAt: Instant;
   /** Names this sign-in; a form's token is bound to it. */
   readonly session: string;
@@ -35,7 +37,10 @@ export function maySee(caller: Caller, approval: { readonly tenant: string; read
   switch (caller.kind) {
     case 'agent':
       return caller.agent === approval.agent;
-    case 'person':
-      return isWatcher(caller.person) || rolesOf(approval.plan).some((role) => caller.person.roles.includes(role));
+    case 'person': {
+      if (isWatcher(caller.person)) return true;
+      const bound = boundTo(caller.directory, approval.plan.relative);
+      return rolesOf(approval.plan).some((role) => holds(bound, caller.person.id, role));
+    }
   }
 }

@@ -2,11 +2,15 @@
  * The page of one approval: what is asked, who decides until when, what it rests on, what happened, and, for those who may, the moves.
  * Rendered from the stored packet whose digest the forms carry. Pure.
  */
-import { readableParams, type Packet } from '../../domain/packet';
+import { factLines } from '../../domain/answers';
+import { conditionWords } from '../../domain/conditions';
+import { providedLines, readableParams, unavailableLines, type Packet } from '../../domain/packet';
+import type { Conditions, Plan } from '../../domain/plan';
 import { describeEnd, whatIsNext } from '../../domain/ladder';
-import { holds, personOf, type Directory } from '../../domain/directory';
+import { personOf, type Directory } from '../../domain/directory';
 import type { Instant } from '../../domain/json';
-import { openSignOff } from '../../domain/state';
+import { openSignOffs } from '../../domain/state';
+import { actingOn } from '../../domain/decide';
 import { sentence } from '../api/present';
 import { moves } from './forms';
 import type { ApprovalPage } from './model';
@@ -29,6 +33,20 @@ ${by.length > 0 && html`<dt>By</dt><dd>${by.join(', ')}</dd>`}
 ${quoted('agent', 'Why an exception', justification)}
 </section>`;
 
+/** What a person supplied before: beside it stands what the agent claims now. */
+const followed = ({ of, at, by, facts }: NonNullable<Packet['follows']>): Markup => html`
+<section><h2>It goes on from an answer</h2>
+<dl>
+<dt>Answered</dt><dd><a href="/approvals/${of}">${of}</a> on ${when(at)}</dd>
+<dt>By</dt><dd>${by.join(', ')}</dd>
+${factLines(facts).map((line) => html`<dt>Supplied</dt><dd>${line}</dd>`)}
+</dl>
+</section>`;
+
+/** What the yeses given so far are limited to. */
+const limits = (conditions: Conditions | undefined, plan: Plan): Markup | null =>
+  conditions ? html`<p>So far a yes is limited: ${conditionWords(conditions, plan.offers?.options).join('; ')}.</p>` : null;
+
 export function approvalPage(page: ApprovalPage): Markup {
   const { approval, state, directory, entries } = page;
   const { packet } = approval;
@@ -37,7 +55,7 @@ export function approvalPage(page: ApprovalPage): Markup {
   const form = moves(page, actingRole(page));
   return html`
 ${told(page)}
-<p class="lead">${badge(state.state)} <span class="muted">${approval.lane} · tier ${packet.tier} · risk ${packet.risk}</span></p>
+<p class="lead">${badge(state.state)} <span class="muted">${approval.lanes.join(', ')} · tier ${packet.tier} · risk ${packet.risk}</span></p>
 <h1>${packet.headline}</h1>
 ${packet.amount !== null && html`<p class="amount">${packet.amount}</p>`}
 ${state.ended ? ended(page) : standing(page)}
@@ -47,6 +65,7 @@ ${packet.provision.map((text) => html`<blockquote>${text}</blockquote>`)}
 ${packet.instruction !== '' && html`<p>${packet.instruction}</p>`}
 </section>
 ${packet.exception && excepted(packet.exception)}
+${packet.follows && followed(packet.follows)}
 <section><h2>What it rests on</h2>
 ${quoted('agent', 'Reason', packet.reason)}
 ${packet.evidence.map((e) => quoted(e.source, e.title, e.content))}
@@ -63,9 +82,13 @@ ${packet.action.data.length > 0 && html`<dt>Data touched</dt><dd>${packet.action
 <dt>Policy</dt><dd>${packet.policy.name} ${packet.policy.version} <code class="hash">${packet.policy.hash.slice(0, 12)}</code></dd>
 </dl>
 ${quoted('agent', 'Parameters', readableParams(packet.action.params))}
+${packet.provided && quoted('system', 'Facts of systems that were asked', providedLines(packet).join('\n'))}
+${packet.unavailable && html`<h3>What could not be found out</h3><ul>${unavailableLines(packet).map((line) => html`<li>${line}</li>`)}</ul>`}
 ${Object.keys(packet.facts).length > 0 && quoted('agent', 'Facts claimed', JSON.stringify(packet.facts, null, 2))}
 ${packet.action.artifacts.length > 0 && html`<h3>Artifacts</h3><ul>${packet.action.artifacts.map((a) => html`<li>${a.name} (${a.media_type}) <code class="hash">${a.sha256}</code></li>`)}</ul>`}
 </section>
+${packet.offers && form && html`<section><h2>What you may add to a yes</h2><ul>${packet.offers.map((words) => html`<li>${words}</li>`)}</ul></section>`}
+${!state.ended && limits(state.conditions, approval.plan)}
 <div id="move">${form}</div>
 <section><h2>Timeline</h2><ol class="timeline">${entries.map(({ at, event }) => html`<li>${when(at)} <span>${sentence(event, name)}</span></li>`)}</ol></section>
 <p class="muted">Packet <code class="hash">${approval.packetDigest}</code></p>`;
@@ -75,10 +98,7 @@ ${packet.action.artifacts.length > 0 && html`<h3>Artifacts</h3><ul>${packet.acti
 function actingRole({ state, approval, directory, viewer }: ApprovalPage): string | null {
   if (state.ended || approval.requesters.includes(viewer.person.id)) return null;
   if (state.takeover) return state.takeover.by === viewer.person.id ? state.takeover.role : null;
-  const open = openSignOff(state);
-  const level = approval.plan.signOffs.find((s) => s.id === open?.id)?.ladder[open?.level ?? -1];
-  const role = state.hold?.role ?? level?.role ?? null;
-  return role !== null && holds(directory, viewer.person.id, role) ? role : null;
+  return actingOn(state, viewer.person.id, { plan: approval.plan, directory })?.role ?? null;
 }
 
 function told({ answer }: ApprovalPage): Markup | null {
@@ -97,24 +117,26 @@ function standing({ state, approval, directory, now }: ApprovalPage): Markup {
   if (state.takeover) {
     return html`<dl class="standing"><dt>Taken over by</dt><dd>${name(state.takeover.by)} (${state.takeover.role})</dd><dt>Until</dt><dd>${due(state.takeover.dueAt)}</dd></dl>`;
   }
-  if (state.hold) {
-    const next = state.hold.then === 'expire' ? 'the request expires' : 'the request is denied';
-    return html`<dl class="standing"><dt>Held for</dt><dd>${name(state.hold.owner)} (${state.hold.role})</dd><dt>Until</dt><dd>${due(state.hold.dueAt)}</dd><dt>Then</dt><dd>${next}</dd></dl>`;
-  }
-  const open = openSignOff(state);
-  const signOff = plan.signOffs.find((s) => s.id === open?.id);
-  if (!open || !signOff || open.dueAt === null) return html`<p>Nobody has been asked yet; this takes a moment.</p>`;
+  const asked = openSignOffs(state).filter(({ dueAt }) => dueAt !== null);
+  if (asked.length === 0) return html`<p>Nobody has been asked yet; this takes a moment.</p>`;
   const given = state.signOffs.flatMap((s) => s.given);
-  const next = whatIsNext(plan, signOff, open.level);
   const end = describeEnd(plan.onTimeout.end, plan);
-  return html`<dl class="standing">
-<dt>Asked</dt><dd>${open.asked.map((a) => `${name(a.person)} (${a.role})`).join(' and ')}</dd>
+  return html`${asked.map((open) => {
+    const signOff = plan.signOffs.find((s) => s.id === open.id);
+    const next = open.hold ? describeEnd(open.hold.then, plan) : signOff ? whatIsNext(plan, signOff, open.level) : end;
+    return html`<dl class="standing">
+${
+  open.hold
+    ? html`<dt>Held for</dt><dd>${name(open.owner ?? '')} (${open.hold.role})</dd>`
+    : html`<dt>Asked</dt><dd>${open.asked.map((a) => `${name(a.person)} (${a.role})`).join(' and ')}</dd>`
+}
 ${open.claimedBy !== null && html`<dt>Claimed by</dt><dd>${name(open.claimedBy)}</dd>`}
-<dt>Until</dt><dd>${due(open.dueAt)}</dd>
-<dt>If nobody answers</dt><dd>${next}</dd>
-${next !== end && html`<dt>If nobody ever does</dt><dd>${end}</dd>`}
-${plan.signOffs.length > 1 && html`<dt>Sign-off</dt><dd>${signOff.id} of ${plan.signOffs.length}${given.length > 0 && `; given by ${given.map((d) => `${name(d.person)} (${d.role})`).join(' and ')}`}</dd>`}
+${open.dueAt !== null && html`<dt>Until</dt><dd>${due(open.dueAt)}</dd>`}
+<dt>${open.hold ? 'Then' : 'If nobody answers'}</dt><dd>${next}</dd>
+${!open.hold && next !== end && html`<dt>If nobody ever does</dt><dd>${end}</dd>`}
+${plan.signOffs.length > 1 && html`<dt>Sign-off</dt><dd>${open.id} of ${plan.signOffs.length} in ${signOff?.lane ?? plan.lane}</dd>`}
 </dl>`;
+  })}${given.length > 0 && html`<p>Given by ${given.map((d) => `${name(d.person)} (${d.role})`).join(' and ')}.</p>`}`;
 }
 
 function ended({ state, directory }: ApprovalPage): Markup {
@@ -123,6 +145,7 @@ function ended({ state, directory }: ApprovalPage): Markup {
   return html`<dl class="standing ended">
 <dt>How it ended</dt><dd>${end?.why}</dd>
 ${end && end.deciders.length > 0 && html`<dt>Decided by</dt><dd>${end.deciders.map((d) => html`${name(d.person)} (${d.role}) ${when(d.at)}<br>`)}</dd>`}
+${end?.next.facts && factLines(end.next.facts).map((line) => html`<dt>Supplied</dt><dd>${line}</dd>`)}
 ${end && html`<dt>At</dt><dd>${when(end.at)}</dd><dt>The agent was told</dt><dd>${end.next.path}</dd>`}
 </dl>`;
 }

@@ -9,6 +9,8 @@ import formbody from '@fastify/formbody';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { readAnswer } from '../../activities/commit';
+import type { Instant, JsonObject } from '../../domain/json';
+import type { Conditions, Plan } from '../../domain/plan';
 import { fold } from '../../domain/state';
 import { databaseTime } from '../../record/store/database';
 import { readEvents } from '../../record/store/entries';
@@ -19,26 +21,27 @@ import { getApproval, listApprovals } from '../api/reads';
 import { developmentLogin, setSessionCookie } from '../api/routes/session';
 import { MoveSchema } from '../api/schemas';
 import { SESSION_COOKIE } from '../api/sessions';
+import { conditionsOf, factsOf, Unreadable } from '../api/typed';
 import type { SignedIn } from '../api/visibility';
 import { approvalPage } from './approval';
-import { TEXT_FIELD } from './forms';
+import { CONDITION, FACT, TEXT_FIELD } from './forms';
 import type { Markup } from './html';
 import { html } from './html';
 import { pageOf } from './layout';
-import { personOf } from '../../domain/directory';
+import { boundTo, personOf } from '../../domain/directory';
 import { errorPage, inboxPage, loginPage, type LoginChoice } from './lists';
 
 const INBOX_MAX = 50;
 /** Where a sign-in may lead: pages of ours and nowhere else. */
 const NEXT = /^\/(approvals\/[A-Za-z0-9_-]{1,200})?$/;
 /** A form is a person's own words: what the record cannot keep (U+0000, half a pair) is shown as such instead of failing. */
-const Form = z.record(
-  z.string(),
-  z
-    .string()
-    .max(10_000)
-    .transform((text) => text.replaceAll('\0', '\ufffd').replace(/\p{Cs}/gu, '\ufffd')),
-);
+const words = z
+  .string()
+  .max(10_000)
+  .transform((text) => text.replaceAll('\0', '\ufffd').replace(/\p{Cs}/gu, '\ufffd'));
+/** A name that is given several times, as of checkboxes, has a list. */
+const Form = z.record(z.string(), z.union([words, z.array(words).max(200)]));
+type Sent = Readonly<Record<string, string | readonly string[]>>;
 const Command = z.string().regex(/^[A-Za-z0-9_-]{8,64}$/);
 
 export async function pageRoutes(app: App, context: Context): Promise<void> {
@@ -83,10 +86,10 @@ function routes(app: App, { deps, identify, makeMove }: Context): void {
   }
 
   /** Forms come from our own pages: the browser says so where it can, and the token says so always. */
-  function ownForm(request: FastifyRequest, viewer: SignedIn): Readonly<Record<string, string>> {
+  function ownForm(request: FastifyRequest, viewer: SignedIn): Sent {
     const form = Form.safeParse(request.body).data ?? {};
     fromHere(request);
-    if (!sessions.isFormToken(viewer.session, form['form_token'] ?? ''))
+    if (!sessions.isFormToken(viewer.session, said(form, 'form_token')))
       throw new ApiError('forbidden', 'The form is from another sign-in; open the page again and send it from there');
     return form;
   }
@@ -132,7 +135,7 @@ function routes(app: App, { deps, identify, makeMove }: Context): void {
         approval,
         entries,
         state: fold(entries),
-        directory,
+        directory: boundTo(directory, approval.plan.relative),
         viewer,
         now,
         formToken: sessions.formToken(viewer.session),
@@ -162,7 +165,12 @@ function routes(app: App, { deps, identify, makeMove }: Context): void {
     if (!viewer) return reply;
     const form = ownForm(request, viewer);
     const approval = await getApproval(db, { kind: 'person', ...viewer }, paramsOf(request).id);
-    const moved = await makeMove(viewer, approval, moveOf(form), form['nonce']);
+    const moved = await makeMove(
+      viewer,
+      approval,
+      moveOf(form, approval.plan, await domainNow()),
+      Object.hasOwn(form, 'nonce') ? said(form, 'nonce') : undefined,
+    );
     return await reply.redirect(`/approvals/${encodeURIComponent(approval.approvalId)}?command=${moved.commandId}`, 303);
   });
 
@@ -175,8 +183,8 @@ function routes(app: App, { deps, identify, makeMove }: Context): void {
     if (!deps.development) throw notFound('page');
     fromHere(request);
     const form = Form.safeParse(request.body).data ?? {};
-    const { token } = await developmentLogin(deps, form['person'] ?? '', form['tenant']);
-    const next = form['next'] ?? '/';
+    const { token } = await developmentLogin(deps, said(form, 'person'), Object.hasOwn(form, 'tenant') ? said(form, 'tenant') : undefined);
+    const next = Object.hasOwn(form, 'next') ? said(form, 'next') : '/';
     return await setSessionCookie(reply, deps, token).redirect(NEXT.test(next) ? next : '/', 303);
   });
 
@@ -199,11 +207,53 @@ function routes(app: App, { deps, identify, makeMove }: Context): void {
 
 const paramsOf = (request: FastifyRequest): { readonly id: string } => z.object({ id: z.string().max(200) }).parse(request.params);
 
+/** The one text of a field; empty where it is not there, or there several times. */
+function said(form: Sent, name: string): string {
+  const value = Object.hasOwn(form, name) ? form[name] : undefined;
+  return typeof value === 'string' ? value : '';
+}
+
 /** The move that a form names: the same schema as the API's, from the same fields. */
-function moveOf(form: Readonly<Record<string, string>>) {
-  const type = form['type'] ?? '';
+function moveOf(form: Sent, plan: Plan, now: Instant) {
+  const type = said(form, 'type');
   const field = Object.hasOwn(TEXT_FIELD, type) ? TEXT_FIELD[type as keyof typeof TEXT_FIELD] : null;
-  const parsed = MoveSchema.safeParse(field === null ? { type } : { type, [field]: form[field] ?? '', packet_digest: form['packet_digest'] ?? '' });
+  const saw = { packet_digest: said(form, 'packet_digest') };
+  const move =
+    field !== null
+      ? { type, [field]: said(form, field), ...saw, ...conditionsIn(form, type, plan, now) }
+      : type === 'answer'
+        ? { type, facts: factsIn(form, plan), ...saw }
+        : { type };
+  const parsed = MoveSchema.safeParse(move);
   if (!parsed.success) throw new ApiError('invalid_request', 'The form does not hold a move; open the page again and send it from there');
   return parsed.data;
+}
+
+/** The fields whose names begin so, without that beginning. */
+const under = (form: Sent, beginning: string): [string, string | readonly string[]][] =>
+  Object.entries(form).flatMap(([name, value]) => (name.startsWith(beginning) ? [[name.slice(beginning.length), value]] : []));
+
+/** Of the recipients the form says the places in the list; all of them is no condition, and none of them is left to be refused. */
+function conditionsIn(form: Sent, type: string, { offers }: Plan, now: Instant): { readonly conditions?: Conditions } {
+  if (type !== 'approve' || !offers) return {};
+  const typed = Object.fromEntries(under(form, CONDITION));
+  const { only_recipients: ticked = [], ...others } = typed;
+  const places = typeof ticked === 'string' ? [ticked] : ticked;
+  const { of = [] } = offers.onlyRecipients ?? {};
+  const chosen = of.filter((_, i) => places.includes(String(i)));
+  const recipients = chosen.length === of.length ? {} : { only_recipients: chosen };
+  const conditions = readable(() => conditionsOf({ ...others, ...recipients }, now));
+  return conditions ? { conditions } : {};
+}
+
+const factsIn = (form: Sent, { asksFor = {} }: Plan): JsonObject =>
+  readable(() => factsOf(asksFor, Object.fromEntries(under(form, FACT).map(([name, value]) => [name, typeof value === 'string' ? value : value.join('\n')]))));
+
+function readable<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Unreadable) throw new ApiError('invalid_request', `${error.message}; go back and correct it: nothing was sent`);
+    throw error;
+  }
 }

@@ -82,11 +82,14 @@ export function requestRoutes(app: App, { deps }: Context): void {
       const body: unknown = request.body;
       const key = idempotencyKey(request.headers['idempotency-key']);
       const isOurs = !resumesAsChild(body);
-      const answer = await enter(
-        () => submits.run('', () => deps.submit(agent, key, body)),
-        async ({ state, approvalId }) => {
-          if (state === 'routing' && isOurs) await opened(agent.tenant, approvalId);
-        },
+      // In once to see by which policy, and once more when the providers that it names have been asked, which keeps nobody else out.
+      const answer = await deps.submit(agent, key, body, (step) =>
+        enter(
+          () => submits.run('', step),
+          async (taken) => {
+            if ('answer' in taken && taken.answer.state === 'routing' && isOurs) await opened(agent.tenant, taken.answer.approvalId);
+          },
+        ),
       );
       if (answer.needsWorkflow && answer.result === null && isOurs) await start(agent.tenant, answer.approvalId, answer.plan.lane, answer.headline);
       const submitted: Submitted = {

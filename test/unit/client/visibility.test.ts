@@ -11,7 +11,7 @@ const approval = { tenant: 'acme', agent: 'refund-bot', plan };
 
 const person = (roles: readonly string[], tenant = 'acme'): Caller => {
   const who: Person = { id: 'p', name: 'P', email: 'p@example.com', roles, absences: [] };
-  return { kind: 'person', tenant, person: who, signedInAt: '2026-11-21T09:00:00.000Z', session: 's' };
+  return { kind: 'person', tenant, person: who, directory: { hash: 'h', people: { p: who }, duty: {} }, signedInAt: '2026-11-21T09:00:00.000Z', session: 's' };
 };
 const agent = (name: string, tenant = 'acme'): Caller => ({ kind: 'agent', tenant, agent: name, owner: null });
 

@@ -170,7 +170,27 @@ describe('a call that is made', () => {
       more();
     };
     const egress = open({ bodyCap: 50_000 });
-    expect(await egress.post(origin, POST)).toEqual({ status: 200, latencyMs: expect.any(Number) as number, bodyBytes: 50_000, retryAfter: null });
+    expect(await egress.post(origin, POST)).toEqual({ status: 200, latencyMs: expect.any(Number) as number, bodyBytes: 50_000, text: null, retryAfter: null });
+    await egress.close();
+  });
+
+  it('hands over the body to who asks for it: whole, as UTF-8 and within the cap, or not at all', async () => {
+    const egress = open({ bodyCap: 100 });
+    const said = async (body: string | Buffer): Promise<string | null> => {
+      answer = (_request, response) => void response.writeHead(200).end(body);
+      return (await egress.post(origin, { ...POST, keepBody: true })).text;
+    };
+    expect(await said('{"tier": "größer"}')).toBe('{"tier": "größer"}');
+    expect(await said('')).toBe('');
+    expect(await said('x'.repeat(100))).toBeNull();
+    expect(await said(Buffer.from([0xff, 0xfe]))).toBeNull();
+    answer = (_request, response) => void response.writeHead(200).write('{"tier": ');
+    expect(await refusal(egress.post(origin, { ...POST, timeoutMs: 50, keepBody: true }))).toBe('timeout');
+    answer = (_request, response) => {
+      response.writeHead(200, { 'content-length': '50' }).write('{"tier": ');
+      setImmediate(() => response.destroy());
+    };
+    expect((await egress.post(origin, { ...POST, keepBody: true })).text).toBeNull();
     await egress.close();
   });
 
