@@ -13,8 +13,8 @@ import type { ApprovalEvent } from '../domain/events';
 import { PERSONAL } from '../domain/events';
 import type { Instant, Json, JsonObject } from '../domain/json';
 import type { AdminEvent } from './admin';
-import { canonical, digest, parseStrict } from './canonical';
-import { base64url, concat, hex, sha256, utf8, type RawHash } from './hash';
+import { canonical, strictCanonical } from './canonical';
+import { base64url, textHash, type TextHash } from './hash';
 import type { KeyPair, RandomBytes } from './keys';
 import { plainSign, sign, type RawSign } from './signing';
 
@@ -65,26 +65,36 @@ export interface Head {
 
 export const NO_HEAD: Head = { seq: 0, hash: ZERO_HASH };
 
-export const fieldDigest = (name: string, { salt, value }: Disclosed, hash: RawHash = sha256): string => digest([salt, name, value], hash);
+/** `text` is the value's canonical form. */
+const digestOf = (name: string, salt: string, text: string, hash: TextHash): string => hash(`[${canonical(salt)},${canonical(name)},${text}]`);
+
+export const fieldDigest = (name: string, { salt, value }: Disclosed, hash: TextHash = textHash): string => digestOf(name, salt, canonical(value), hash);
+
+type Unsealed = Omit<StoredEntry, 'leaf' | 'seal' | 'keyId'>;
+
+function leafFrom({ tenant, approvalId: approval, seq, prev, type, at, commandId: command }: Unsealed, digests: { [name: string]: string }, hash: TextHash) {
+  // U+0000 is the zero byte in UTF-8.
+  return hash(`\0${canonical({ v: 1, tenant, approval, seq, prev, type, at, command, digests })}`);
+}
 
 /** The RFC 6962 leaf hash of what the entry says, from its own fields. */
-export function leafOf(entry: Omit<StoredEntry, 'leaf' | 'seal' | 'keyId'>, hash: RawHash = sha256): string {
+export function leafOf(entry: Unsealed, hash: TextHash = textHash): string {
   const digests: { [name: string]: string } = { ...entry.personal };
   for (const [name, field] of Object.entries(entry.fields)) digests[name] = fieldDigest(name, field, hash);
-  const { tenant, approvalId: approval, seq, prev, type, at, commandId: command } = entry;
-  return hex(hash(concat(Uint8Array.of(0), utf8(canonical({ v: 1, tenant, approval, seq, prev, type, at, command, digests })))));
+  return leafFrom(entry, digests, hash);
 }
 
 const isPersonal = (event: RecordEvent, name: string): boolean =>
   name === `${CONTEXT}personal` || (Object.hasOwn(PERSONAL, event.type) && (PERSONAL[event.type as ApprovalEvent['type']] ?? []).includes(name));
 
-/** The fields of an event with its business context, as strict JSON: what cannot be read back alike is refused here, before it is on the record. */
-function fieldsOf(event: RecordEvent, context: JsonObject): [string, Json][] {
-  const { type: _type, ...own } = event;
-  const named = [...Object.entries(own), ...Object.entries(context).map(([name, value]) => [`${CONTEXT}${name}`, value] as const)];
-  // An optional member that is undefined is no member.
-  return named.filter(([, value]) => value !== undefined).map(([name, value]) => [name, parseStrict(canonical(JSON.parse(JSON.stringify(value)) as Json))]);
+/** The fields of an event with its business context; an optional member that is undefined is no member. */
+function* fieldsOf(event: RecordEvent, context: JsonObject): Generator<readonly [string, unknown]> {
+  for (const [name, value] of Object.entries<unknown>(event)) if (name !== 'type' && value !== undefined) yield [name, value];
+  for (const [name, value] of Object.entries<unknown>(context)) if (value !== undefined) yield [`${CONTEXT}${name}`, value];
 }
+
+/** As JSON says it, in a copy that nobody else holds. */
+const plain = (value: unknown): Json => (typeof value === 'string' || typeof value === 'boolean' ? value : (JSON.parse(JSON.stringify(value)) as Json));
 
 export interface NewEntry {
   readonly tenant: string;
@@ -102,24 +112,30 @@ export function makeEntry(
   record: KeyPair,
   random: RandomBytes,
   raw: RawSign = plainSign,
-  hash: RawHash = sha256,
+  hash: TextHash = textHash,
 ): { readonly entry: StoredEntry; readonly personal: readonly PersonalField[] } {
   const { tenant, approvalId, at, event, commandId } = input;
   const seq = input.head.seq + 1;
   const fields: { [name: string]: Disclosed } = {};
   const digests: { [name: string]: string } = {};
+  const apart: { [name: string]: string } = {};
   const personal: PersonalField[] = [];
-  for (const [name, value] of fieldsOf(event, input.context)) {
-    const field = { salt: base64url(random(SALT_BYTES)), value };
+  for (const [name, given] of fieldsOf(event, input.context)) {
+    const value = plain(given);
+    // What cannot be read back alike is refused here, before it is on the record.
+    const text = strictCanonical(value);
+    const salt = base64url(random(SALT_BYTES));
+    const digest = digestOf(name, salt, text, hash);
+    digests[name] = digest;
     if (isPersonal(event, name)) {
-      digests[name] = fieldDigest(name, field, hash);
-      personal.push({ approvalId, seq, name, ...field });
+      apart[name] = digest;
+      personal.push({ approvalId, seq, name, salt, value });
     } else {
-      fields[name] = field;
+      fields[name] = { salt, value };
     }
   }
-  const body = { tenant, approvalId, seq, type: event.type, at, commandId, fields, personal: digests, prev: input.head.hash };
-  const leaf = leafOf(body, hash);
+  const body = { tenant, approvalId, seq, type: event.type, at, commandId, fields, personal: apart, prev: input.head.hash };
+  const leaf = leafFrom(body, digests, hash);
   return { entry: { ...body, leaf, seal: sign(record, 'countersign/entry/v1', leaf, raw), keyId: record.keyId }, personal };
 }
 

@@ -5,23 +5,28 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 
-/** How bytes are hashed by SHA-256; a process that has a faster one may bring it. */
-export type RawHash = (bytes: Uint8Array) => Uint8Array;
+/** SHA-256 of a text's UTF-8, in lower-case hex; a process that has a faster one may bring it. */
+export type TextHash = (text: string) => string;
+
+export const textHash: TextHash = (text) => bytesToHex(sha256(utf8ToBytes(text)));
 
 export { sha256, bytesToHex as hex, concatBytes as concat, hexToBytes as unhex, utf8ToBytes as utf8 };
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
+const URL_ALPHABET = ALPHABET.replace('+/', '-_');
 
-/** RFC 4648 section 4, with padding. */
-export function base64(bytes: Uint8Array): string {
+function encode(bytes: Uint8Array, alphabet: string): string {
   let text = '';
   for (let i = 0; i < bytes.length; i += 3) {
     const left = bytes.length - i;
     const word = ((bytes[i] ?? 0) << 16) | ((bytes[i + 1] ?? 0) << 8) | (bytes[i + 2] ?? 0);
-    for (let n = 0; n < 4; n += 1) text += n <= left ? ALPHABET.charAt((word >> (18 - 6 * n)) & 63) : '=';
+    for (let n = 0; n < 4 && n <= left; n += 1) text += alphabet.charAt((word >> (18 - 6 * n)) & 63);
   }
   return text;
 }
+
+/** RFC 4648 section 4, with padding. */
+export const base64 = (bytes: Uint8Array): string => encode(bytes, ALPHABET) + '='.repeat((3 - (bytes.length % 3)) % 3);
 
 /** The bytes of a base64 text, or null when it is not exactly what {@link base64} writes: no second spelling is accepted. */
 export function unbase64(text: string): Uint8Array | null {
@@ -42,7 +47,7 @@ export function unbase64(text: string): Uint8Array | null {
 }
 
 /** RFC 4648 section 5, without padding. */
-export const base64url = (bytes: Uint8Array): string => base64(bytes).replaceAll('+', '-').replaceAll('/', '_').replace(/=+$/, '');
+export const base64url = (bytes: Uint8Array): string => encode(bytes, URL_ALPHABET);
 
 /** The bytes of a base64url text without padding, or null when it is not exactly that. */
 export function unbase64url(text: string): Uint8Array | null {

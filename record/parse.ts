@@ -6,7 +6,7 @@
 import type { Json } from '../domain/json';
 import { RecordError, type RecordErrorCode } from './errors';
 
-const DEPTH_MAX = 100;
+export const DEPTH_MAX = 100;
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y;
 const SPACE = /[ \t\n\r]*/y;
 /** Runs of characters that need no second look. */

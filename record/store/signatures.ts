@@ -1,12 +1,12 @@
 /**
  * The same Ed25519 and SHA-256 as the pure ones, by Node's own library, which is many times faster: for commits, the sequencer, and whoever verifies a whole store.
  */
-import { createHash, createPrivateKey, createPublicKey, sign, verify, type KeyObject } from 'node:crypto';
-import { base64url, hex, type RawHash } from '../hash';
+import { createPrivateKey, createPublicKey, hash, sign, verify, type KeyObject } from 'node:crypto';
+import { base64url, hex, type TextHash } from '../hash';
 import type { KeyPair } from '../keys';
 import type { RawSign, RawVerify } from '../signing';
 
-export const nativeHash: RawHash = (bytes) => createHash('sha256').update(bytes).digest();
+export const nativeHash: TextHash = (text) => hash('sha256', text);
 
 const keys = new Map<string, KeyObject>();
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { canonical, digest, parseStrict } from '../../../record/canonical';
+import { canonical, digest, parseStrict, strictCanonical } from '../../../record/canonical';
 import { RecordError } from '../../../record/errors';
 import type { Json } from '../../../domain/json';
 
@@ -64,6 +64,50 @@ describe('canonical JSON (RFC 8785)', () => {
 
   test('a digest is the SHA-256 of the canonical text', () => {
     expect(digest({})).toBe('44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a');
+  });
+});
+
+describe('what is kept is what can be read back', () => {
+  const code = (work: () => unknown): string => {
+    try {
+      work();
+      return 'kept';
+    } catch (error) {
+      return error instanceof RecordError ? error.code : String(error);
+    }
+  };
+  const text = fc.oneof(fc.string({ unit: 'binary' }), fc.string(), fc.constantFrom('\ud800', 'a\udc00', '\0', '__proto__'));
+  const number = fc.oneof(fc.integer(), fc.double({ noNaN: true, noDefaultInfinity: true }), fc.constantFrom(2 ** 53, -(2 ** 53), 2 ** 53 - 1));
+  const value = fc.letrec<{ value: Json }>((tie) => ({
+    value: fc.oneof(
+      { maxDepth: 4 },
+      text,
+      number,
+      fc.constantFrom(null, true, false),
+      fc.array(tie('value'), { maxLength: 3 }),
+      fc.dictionary(text, tie('value'), { maxKeys: 3 }),
+    ),
+  })).value;
+
+  test('a value is refused exactly where a strict reader refuses its text, and else written alike', () => {
+    fc.assert(
+      fc.property(value, (given) => {
+        const read = code(() => parseStrict(canonical(given)));
+        expect(code(() => strictCanonical(given)) === 'kept').toBe(read === 'kept');
+        if (read === 'kept') expect([strictCanonical(given), parseStrict(canonical(given))]).toEqual([canonical(given), JSON.parse(JSON.stringify(given))]);
+      }),
+    );
+  });
+
+  test.each([
+    ['a\0b', 'nul_character'],
+    [{ 'a\0': 1 }, 'nul_character'],
+    [[2 ** 53], 'integer_too_large'],
+    ['\ud800', 'lone_surrogate'],
+    [Array.from({ length: 101 }).reduce<Json>((inner) => [inner], 1), 'too_deep'],
+    [Array.from({ length: 100 }).reduce<Json>((inner) => [inner], 1), 'kept'],
+  ])('%j: %s', (given, expected) => {
+    expect([code(() => strictCanonical(given)), code(() => parseStrict(canonical(given)))]).toEqual([expected, expected]);
   });
 });
 
