@@ -8,6 +8,7 @@
  */
 import type { Transaction } from 'kysely';
 import { decide } from '../domain/decide';
+import { isUnconditional, unite } from '../domain/conditions';
 import { isPastDeadline } from '../domain/ladder';
 import type { Directory } from '../domain/directory';
 import type { ApprovalEvent } from '../domain/events';
@@ -15,6 +16,7 @@ import { STRAYS_MAX, type Command, type CommandBody, type Refusal } from '../dom
 import { viewOf } from '../domain/view';
 import type { Tables } from '../record/store/tables';
 import type { CommandAnswer, CommitInput, CommitResult } from '../workflows/protocol';
+import { routeAgain, type VersionOf } from './again';
 import { addEntries, contextOf, lockApproval, nowOf, project, type Adopts, type Loaded } from './approvals';
 import { admitCommand } from './commands';
 import type { Deps } from './deps';
@@ -25,6 +27,7 @@ import { resultOf, type Mint } from './result';
 export interface CommitDeps extends Deps {
   readonly mint: Mint;
   readonly directoryOf: (trx: Transaction<Tables>, tenant: string, hash: string | null) => Promise<Directory | null>;
+  readonly versionOf: VersionOf;
   readonly pace: Pace;
 }
 
@@ -159,7 +162,7 @@ interface Judgment {
   readonly body: CommandBody | null;
 }
 
-async function judge(deps: Deps, trx: Transaction<Tables>, loaded: Loaded, directory: Directory, input: CommitInput, now: string): Promise<Judgment> {
+async function judge(deps: CommitDeps, trx: Transaction<Tables>, loaded: Loaded, directory: Directory, input: CommitInput, now: string): Promise<Judgment> {
   const context = contextOf(loaded, directory, now);
   const { command } = input;
   if (command.type === 'unsigned') return stray(loaded, { code: 'unsigned_message', message: command.message }, '', null);
@@ -173,7 +176,13 @@ async function judge(deps: Deps, trx: Transaction<Tables>, loaded: Loaded, direc
   const move: Command = { type: 'move', id: command.commandId, ...admitted };
   const decision = decide(loaded.state, move, context);
   if ('refusal' in decision) return refused(decision.refusal, command.commandId, admitted.body);
-  return { events: decision.events, refusal: null, body: admitted.body };
+  const said = admitted.body.move.type === 'approve' ? admitted.body.move.conditions : undefined;
+  const conditions = isUnconditional(said) ? undefined : unite(loaded.state.conditions, said);
+  if (!conditions) return { events: decision.events, refusal: null, body: admitted.body };
+  const routed = await routeAgain(deps.versionOf, trx, loaded, conditions);
+  if ('refusal' in routed) return refused(routed.refusal, command.commandId, admitted.body);
+  const events = decision.events.map((event): ApprovalEvent => (event.type === 'signed_off' ? { ...event, routedAgain: routed.again } : event));
+  return { events, refusal: null, body: admitted.body };
 }
 
 /**

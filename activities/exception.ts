@@ -45,7 +45,12 @@ export async function readRefusal(trx: Transaction<Tables>, identity: AgentIdent
   const plan = earlier.plan as unknown as Plan;
   const result = earlier.result as unknown as ApprovalResult;
   return {
-    refused: { of, outcome, rows: plan.rows.filter((row) => row.effect === plan.effect).map((row) => row.id) },
+    refused: {
+      of,
+      outcome,
+      rows: plan.rows.filter((row) => row.effect === plan.effect).map((row) => row.id),
+      by: result.deciders.map(({ person, role }) => ({ person, role })),
+    },
     packet: { of, outcome, why: result.reason, at: result.decidedAt, by: result.deciders.map((d) => `${d.person} (${d.role})`), justification },
   };
 }

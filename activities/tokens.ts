@@ -24,6 +24,8 @@ export interface MintInput {
   /** Digest of the action as approved. */
   readonly actionDigest: string;
   readonly conditions: JsonObject;
+  /** Digest of the action without the params that conditions are about; left out where none are. */
+  readonly actionRestDigest?: string | undefined;
   /** With the ids of the rows that matched. */
   readonly policy: TokenClaims['policy'];
   readonly deciders: readonly Decider[];
@@ -90,6 +92,7 @@ export function createTokens({ keys, issuer }: { readonly keys: TokenKeys; reado
         outcome: input.outcome,
         action_digest: input.actionDigest,
         conditions: input.conditions,
+        ...(input.actionRestDigest === undefined ? {} : { action_rest_digest: input.actionRestDigest }),
         policy: { name: input.policy.name, version: input.policy.version, hash: input.policy.hash, rows: input.policy.rows },
         deciders: input.deciders,
         entry: input.entry,

@@ -9,23 +9,36 @@ import type { ApprovalState } from './state';
 
 /** Whether a yes by `role` reaches the amount, or endorses it before or after one that does; else the refusal. */
 export function authorityFor(role: string, signOff: SignOff, state: ApprovalState, plan: Plan): 'full' | 'endorsement' | Refusal {
-  if (plan.amount === null) return 'full';
   try {
     if (reaches(role, plan)) return 'full';
     if (state.signOffs.some((s) => s.given.some((d) => reaches(d.role, plan)))) return 'endorsement';
-    const later = plan.signOffs.slice(plan.signOffs.findIndex((s) => s.id === signOff.id) + 1);
-    if (later.some((s) => s.ladder.every((l) => reaches(l.role, plan)))) return 'endorsement';
+    // Those that are not given yet: later ones, and in a stage of several those beside it.
+    const missing = plan.signOffs.filter(({ id }) => id !== signOff.id && !state.signOffs.some((s) => s.id === id && s.status === 'given'));
+    if (missing.some((s) => s.ladder.every((l) => reaches(l.role, plan)))) return 'endorsement';
+    if (plan.amount === null || plan.exception?.below?.includes(role))
+      return {
+        code: 'authority_exceeded',
+        message: `${role} has less authority than who refused this before; the exception has to go to a role with at least as much`,
+      };
     return {
       code: 'authority_exceeded',
       message: `${formatMoney(plan.amount)} is above what ${role} may sign for${limitOf(role, plan)}; it has to go to a role whose authority reaches it`,
     };
   } catch (error) {
     if (!(error instanceof CurrencyMismatch)) throw error;
-    return { code: 'authority_exceeded', message: `The authority of ${role} is in another currency than ${formatMoney(plan.amount)}` };
+    return {
+      code: 'authority_exceeded',
+      message: `The authority of ${role} is in another currency than ${plan.amount ? formatMoney(plan.amount) : 'the amount'}`,
+    };
   }
 }
 
+/** Who said no to what this is an exception to: they are not asked about it, and do not grant it, unless a row lets them. */
+export const refusersOf = ({ exception }: Plan): readonly string[] => (exception?.refuserAllowed ? [] : (exception?.by ?? []).map(({ person }) => person));
+
 function reaches(role: string, plan: Plan): boolean {
+  // Whoever undoes a refusal has at least the authority of who made it.
+  if (plan.exception?.below?.includes(role)) return false;
   if (plan.amount === null) return true;
   if (!Object.hasOwn(plan.authority, role)) return false;
   const limit = plan.authority[role] ?? null;

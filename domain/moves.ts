@@ -2,15 +2,19 @@
  * What people (and clocks) can do to an approval, and why a move is refused.
  * Pure: imports types only.
  */
-import type { Instant } from './json';
+import type { Instant, JsonObject } from './json';
+import type { Conditions } from './plan';
 
 /** A move of an authenticated person. It reaches the workflow only as the id of a stored, signed command. */
 export type Move =
   | { readonly type: 'claim' }
   | { readonly type: 'release' }
-  | { readonly type: 'approve'; readonly reason: string }
+  /** `conditions`: only what the plan offers. */
+  | { readonly type: 'approve'; readonly reason: string; readonly conditions?: Conditions | undefined }
   | { readonly type: 'deny'; readonly reason: string }
   | { readonly type: 'take_over'; readonly reason: string }
+  /** Only in an escalation that asks for facts: supplies them, and ends it. */
+  | { readonly type: 'answer'; readonly facts: JsonObject }
   /** Only after take_over: the agent goes on with these instructions. */
   | { readonly type: 'hand_back'; readonly instructions: string }
   /** Only after take_over: done by hand, with this result for the agent. */
@@ -19,7 +23,7 @@ export type Move =
 export type MoveType = Move['type'];
 
 /** Moves that decide, and so must name the packet digest that their maker saw. */
-export const DECIDING: readonly MoveType[] = ['approve', 'deny', 'take_over', 'hand_back', 'resolve'];
+export const DECIDING: readonly MoveType[] = ['approve', 'deny', 'take_over', 'answer', 'hand_back', 'resolve'];
 
 /** What a person's session signed; stored by the API, verified by commit, copied into the entry. */
 export interface CommandBody {
@@ -67,6 +71,13 @@ export const REFUSALS = [
   'reason_required',
   'sign_in_too_old',
   'approval_needs_takeover',
+  'condition_not_offered',
+  'condition_required',
+  'condition_needs_more',
+  'policy_unreadable',
+  'answer_not_asked',
+  'answer_invalid',
+  'refuser_may_not_grant',
   'not_open',
   'unsigned_message',
 ] as const;

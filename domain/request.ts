@@ -67,6 +67,7 @@ export const RequestSchema = z
       .meta({ id: 'Exception' })
       .optional()
       .describe('Asks for an exception to an earlier refusal; the policy says whether there can be one, and who decides'),
+    follows: sentence(100).optional().describe('The answered escalation of this agent that it goes on from; facts from there are claimed like any other'),
     evidence: z.array(EvidenceSchema).max(30).default([]),
     resume: ResumeSchema,
   })

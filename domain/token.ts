@@ -29,6 +29,8 @@ export interface TokenClaims {
   readonly outcome: Outcome;
   readonly action_digest: string;
   readonly conditions: JsonObject;
+  /** With conditions about params: digest of the action without those params, so that all else can be compared. Else absent. */
+  readonly action_rest_digest?: string;
   readonly policy: PolicyRef & { readonly rows: readonly string[] };
   readonly deciders: readonly Decider[];
   /** Sequence of the entry on the approval's record that says so. */
@@ -51,6 +53,7 @@ export function isTokenClaims(payload: unknown): payload is TokenClaims {
     [payload['iat'], payload['exp'], payload['entry']].every(isCount) &&
     OUTCOMES.some((known) => known === outcome) &&
     isObject(payload['conditions']) &&
+    (payload['action_rest_digest'] === undefined || isText(payload['action_rest_digest'])) &&
     isObject(policy) &&
     isText(policy['name']) &&
     isText(policy['version']) &&

@@ -6,15 +6,28 @@ import type { Effect, Tier } from '../domain/plan';
 import type { Expression } from './cel/engine';
 import { placeOf, type Declared, type DeclaredRow } from './declare';
 import { onDenyOf, onTimeoutOf, takeoverOf } from './ends';
-import { checkRole, compileExpedited, compileSignOffs } from './ladder';
+import { checkRole, compileExpedited, compileSignOffs, isParallel } from './ladder';
 import type { CompiledRow, CompiledSignOff } from './model';
+import { asksForOf, offersOf } from './offers';
 import type { Path } from './parse';
 import type { Report } from './report';
 import type { Vocabulary } from './vocabulary';
 import { need, type Work } from './work';
 
 /** Keys that could have no effect on a row that asks nobody. */
-const ASKING = ['ladder', 'expedite', 'sign_offs', 'amount', 'on_timeout', 'meanwhile', 'takeover_within', 'same_person_allowed'] as const;
+const ASKING = [
+  'ladder',
+  'expedite',
+  'sign_offs',
+  'order',
+  'amount',
+  'on_timeout',
+  'meanwhile',
+  'takeover_within',
+  'same_person_allowed',
+  'offers',
+  'asks_for',
+] as const;
 
 export function compileRow(declared: Declared, vocabulary: Vocabulary, row: DeclaredRow, report: Report): CompiledRow {
   const work: Work = { declared, vocabulary, row, report };
@@ -31,6 +44,13 @@ export function compileRow(declared: Declared, vocabulary: Vocabulary, row: Decl
       placeOf(at, 'excepts'),
       row.id,
       'An exception is decided by a person; a row with excepts: asks somebody, so remove it, or the effect',
+    );
+  if (doc.refuser_allowed !== undefined && !doc.excepts)
+    report.error(
+      'decorative_key',
+      at.source.keyAt([...at.base, 'refuser_allowed']),
+      row.id,
+      'Only an exception can be granted by who refused, so refuser_allowed: has no effect here; remove it, or name the rows under excepts:',
     );
   const lane = doc.lane ?? defaults.lane ?? '';
   if (lane === '') need(work, 'missing_lane', 'lane', 'which kind of judgment it is', `lane: ${[...declared.lanes.keys()].slice(0, 3).join(' or ')}`);
@@ -60,11 +80,15 @@ export function compileRow(declared: Declared, vocabulary: Vocabulary, row: Decl
     unless: condition(work, 'unless'),
     supersedes: doc.supersedes ?? [],
     excepts: doc.excepts ?? [],
+    refuserAllowed: doc.refuser_allowed ?? false,
     risk: doc.risk ?? defaults.risk ?? 'low',
     urgency: doc.urgency ?? defaults.urgency ?? 'routine',
     amount: amountOf(work),
     signOffs,
+    parallel: isParallel(row),
     expedite: expediteOf(work, signOffs),
+    offers: offersOf(work, effect),
+    asksFor: asks ? asksForOf(work, effect) : null,
     meanwhile: asks
       ? { agent: doc.meanwhile?.agent ?? defaults.meanwhile?.agent ?? 'block', operator: doc.meanwhile?.operator ?? defaults.meanwhile?.operator ?? '' }
       : {

@@ -8,9 +8,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { issueCommand } from '../../activities/commands';
 import { readAnswer } from '../../activities/commit';
-import type { Instant } from '../../domain/json';
+import type { Instant, Json } from '../../domain/json';
 import type { CommandBody, Move } from '../../domain/moves';
 import { isOutcome, type State } from '../../domain/outcome';
+import { canonical } from '../../record/canonical';
 import type { Db } from '../../record/store/database';
 import type { CommandAnswer } from '../../workflows/protocol';
 import { createDoor, DOORS } from './admission';
@@ -44,7 +45,8 @@ export function splitMove(input: MoveInput): { readonly move: Move; readonly pac
   return { move, packetDigest };
 }
 
-const sameMove = (a: Move, b: Move): boolean => a.type === b.type && JSON.stringify(Object.entries(a).sort()) === JSON.stringify(Object.entries(b).sort());
+/** By what they say: the store gives members back in an order of its own. */
+const sameMove = (a: Move, b: Move): boolean => canonical(a as unknown as Json) === canonical(b as unknown as Json);
 
 /** When to look: when moves of late were on the record. Sooner would find nothing and cost a busy store, later would let a person wait. */
 function createLooks() {

@@ -4,6 +4,7 @@
  * Pure: imports zod and the request's schema.
  */
 import { z } from 'zod';
+import type { JsonObject } from '../../domain/json';
 import { PROBLEM_CODES } from './problems';
 
 /** An object of the domain, passed on as it is. */
@@ -54,9 +55,11 @@ export const ApprovalSchema = z
     ended: z.boolean(),
     headline: z.string(),
     lane: z.string(),
+    lanes: z.array(z.string()).describe('Of the sign-offs that are open now; several where they are asked for at the same time'),
     tier: z.string(),
     level: z.string(),
-    owner: z.string().nullable().describe('The one person it waits on now'),
+    owner: z.string().nullable().describe('The person it waits on now; of several the first'),
+    owners: z.array(z.string()).describe('Everyone it waits on now, one for each sign-off that is open'),
     due_at: z.string().nullable(),
     seq: z.int(),
     packet_digest: z.string(),
@@ -124,13 +127,29 @@ const words = z.string().max(2000);
 const digest = z.string().regex(/^[0-9a-f]{64}$/, 'a SHA-256 in lower-case hex');
 const saw = { packet_digest: digest.describe('The digest of the packet you decide from') };
 
+const MoneySchema = z.strictObject({ minor: z.int(), currency: z.string().regex(/^[A-Z]{3}$/, 'an ISO 4217 code, such as USD') }).meta({ id: 'Money' });
+
+const ConditionsSchema = z
+  .strictObject({
+    amount_at_most: MoneySchema.optional().describe('A lower amount than was asked for'),
+    only_recipients: z.array(z.string().max(2000)).max(200).optional().describe('Some of those that the request names'),
+    expires_at: z.iso.datetime().optional().describe('The yes counts until then'),
+    option: z.string().max(100).optional().describe('The name of one of the offered options'),
+  })
+  .meta({ id: 'Conditions', description: 'Only what the plan offers' });
+
 export const MoveSchema = z
   .discriminatedUnion('type', [
     z.strictObject({ type: z.literal('claim') }),
     z.strictObject({ type: z.literal('release') }),
-    z.strictObject({ type: z.literal('approve'), reason: words.default(''), ...saw }),
+    z.strictObject({ type: z.literal('approve'), reason: words.default(''), conditions: ConditionsSchema.optional(), ...saw }),
     z.strictObject({ type: z.literal('deny'), reason: words.default(''), ...saw }),
     z.strictObject({ type: z.literal('take_over'), reason: words.default(''), ...saw }),
+    z.strictObject({
+      type: z.literal('answer'),
+      facts: (z.record(z.string().max(64), z.json()) as unknown as z.ZodType<JsonObject>).describe('Those that the plan asks for, each of its type'),
+      ...saw,
+    }),
     z.strictObject({ type: z.literal('hand_back'), instructions: words.default(''), ...saw }),
     z.strictObject({ type: z.literal('resolve'), result: words.default(''), ...saw }),
   ])

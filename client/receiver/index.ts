@@ -22,6 +22,7 @@ import type { SeenStore } from './store';
 import { verifyDecisionToken } from './token';
 
 export { ReceiverError, type Answer, type ReceiverCode } from './errors';
+export { NotExecutable, requireExecutable, type Execution, type ExecutionCode } from './execution';
 export { nodeHandler } from './node';
 export { fileStore, memoryStore, REMEMBER_MS, type Seen, type SeenStore } from './store';
 export { NotADecision, verifyDecisionToken } from './token';

@@ -6,6 +6,7 @@
  * const submitted = await countersign.submit({ action, reason, run: 'run-7', resume: { type: 'poll' } }, { idempotencyKey: 'run-7/refund' });
  * const result = submitted.result ?? (await countersign.wait(submitted.approvalId));
  * if (result.outcome === 'approved') await refund(result.token);
+ * // With conditions (`result.conditions`): requireExecutable says whether what is about to be done is within them.
  */
 import type { z } from 'zod';
 import type { ApprovalResult, State } from '../../domain/outcome';
@@ -17,6 +18,8 @@ import { call, type Connection, type Fetch } from './http';
 import { pause } from './pause';
 
 export { CountersignError, type CountersignCode } from './errors';
+export { NotExecutable, requireExecutable, type Execution, type ExecutionCode } from '../receiver/execution';
+export { verifyDecisionToken } from '../receiver/token';
 export type { ApprovalResult, Fetch, RequestDraft };
 
 export interface CountersignOptions {
@@ -57,8 +60,11 @@ export interface Approval {
   readonly ended: boolean;
   readonly headline: string;
   readonly lane: string;
+  readonly lanes: readonly string[];
   readonly level: string;
   readonly owner: string | null;
+  /** Everyone it waits on now, one for each sign-off that is open. */
+  readonly owners: readonly string[];
   readonly dueAt: string | null;
   readonly meanwhile: Meanwhile;
   readonly result: ApprovalResult | null;
@@ -145,8 +151,10 @@ const approvalOf = (a: z.output<typeof ApprovalSchema>): Approval => ({
   ended: a.ended,
   headline: a.headline,
   lane: a.lane,
+  lanes: a.lanes,
   level: a.level,
   owner: a.owner,
+  owners: a.owners,
   dueAt: a.due_at,
   meanwhile: a.meanwhile,
   result: resultOf(a.result),

@@ -16,13 +16,14 @@ export interface ProofReport {
   readonly uncheckable: number;
 }
 
-/** Which words a move of that type carried, by the entry's type. */
-const MOVES: { readonly [type: string]: { readonly move: string; readonly words: string | null } } = {
+/** What a move of that type carried, by the entry's type; `maybe` is what it carries only at times. */
+const MOVES: { readonly [type: string]: { readonly move: string; readonly words: string | null; readonly maybe?: string } } = {
   claimed: { move: 'claim', words: null },
   released: { move: 'release', words: null },
-  signed_off: { move: 'approve', words: 'reason' },
+  signed_off: { move: 'approve', words: 'reason', maybe: 'conditions' },
   denied: { move: 'deny', words: 'reason' },
   taken_over: { move: 'take_over', words: 'reason' },
+  answered: { move: 'answer', words: 'facts' },
   handed_back: { move: 'hand_back', words: 'instructions' },
   resolved: { move: 'resolve', words: 'result' },
 };
@@ -63,9 +64,11 @@ function verdictOn(entry: StoredEntry, group: readonly StoredEntry[], personal: 
   if (!isObject(proof)) return { why: 'it holds no proof' };
   if (entry.commandId !== null && entry.commandId !== proof['commandId']) return { why: 'it answers another command than the one it proves' };
   if (fields['implicit'] === true) return decisionWith(proof, entry, group) ? 'valid' : { why: 'no decision of the same command follows it' };
-  if (kind.words !== null && !personal.some((p) => p.name === kind.words)) return 'erased';
+  const words = [kind.words, kind.maybe ?? null].filter((name) => name !== null).filter((name) => name === kind.words || Object.hasOwn(fields, name));
+  // What is not kept apart is not erased: it lies in the entry itself.
+  if (words.some((name) => !Object.hasOwn(entry.fields, name) && !personal.some((p) => p.name === name))) return 'erased';
   const { commandId, packetDigest, signedInAt, issuedAt, expiresAt, signature, keyId } = proof;
-  const move = kind.words === null ? { type: kind.move } : { type: kind.move, [kind.words]: fields[kind.words] ?? null };
+  const move = { type: kind.move, ...Object.fromEntries(words.map((name) => [name, fields[name] ?? null])) };
   const body = {
     v: 1,
     tenant: entry.tenant,

@@ -4,7 +4,12 @@
 import { randomUUID } from 'node:crypto';
 import { Argument, InvalidArgumentError, type Command } from 'commander';
 import { z } from 'zod';
+import { factLines } from '../../../domain/answers';
+import type { JsonObject } from '../../../domain/json';
+import type { Packet } from '../../../domain/packet';
+import type { Plan } from '../../../domain/plan';
 import { visible } from '../../../domain/text';
+import { parseType } from '../../../domain/types';
 import {
   ApprovalSchema,
   ApprovalsSchema,
@@ -17,20 +22,59 @@ import {
   SubmittedSchema,
   TimelineSchema,
 } from '../../api/schemas';
+import { conditionsOf, factsOf, Unreadable } from '../../api/typed';
 import { createCountersign } from '../../sdk';
 import { call } from '../../sdk/http';
 import { readJson } from '../files';
 import { answer, CliError, EXIT, table, type Exit, type Shared, type World } from '../io';
 import { anonymous, asAgent, asEither, asPerson, keep, urlOf } from '../session';
 
-const MOVES = ['claim', 'release', 'approve', 'deny', 'take_over', 'hand_back', 'resolve'] as const;
+const MOVES = ['claim', 'release', 'approve', 'deny', 'take_over', 'answer', 'hand_back', 'resolve'] as const;
 const path = (id: string): string => `/v1/requests/${encodeURIComponent(id)}`;
+
+/** `name=value`, each name once. */
+function pairs(given: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    given.map((text): [string, string] => {
+      const at = text.indexOf('=');
+      if (at < 1) throw new CliError(EXIT.usage, 'invalid_move', `${text} is no name=value; write for example option=store_credit`);
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
+}
+
+function typed<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof Unreadable) throw new CliError(EXIT.usage, 'invalid_move', error.message);
+    throw error;
+  }
+}
+
+/** Read by the types that the plan asks for; a list has commas here, because a shell has no lines. */
+async function factsFor(connection: Parameters<typeof call>[0], id: string, given: readonly string[]): Promise<JsonObject> {
+  const { value } = await call(connection, { method: 'GET', path: `${path(id)}/packet`, answer: PacketSchema });
+  // Passed on as submit made it.
+  const { asksFor = {} } = value.plan as unknown as Plan;
+  const texts = Object.entries(pairs(given)).map(([name, text]): [string, string] => [
+    name,
+    Object.hasOwn(asksFor, name) && parseType(asksFor[name] ?? '')?.type.kind === 'list' ? text.replaceAll(',', '\n') : text,
+  ]);
+  return typed(() => factsOf(asksFor, Object.fromEntries(texts)));
+}
 
 function seconds(text: string): number {
   const value = Number(text);
   if (!Number.isFinite(value) || value < 0) throw new InvalidArgumentError('Give a number of seconds.');
   return value;
 }
+
+/** What may be added to a yes, and which facts are asked for. */
+const demands = ({ offers = [], asksFor = {} }: Packet): string[] => [
+  ...offers.map((words) => `offered: ${visible(words)}`),
+  ...Object.entries(asksFor).map(([name, type]) => `asked for: ${name} (${type})`),
+];
 
 export function workCommands(program: Command, world: World, end: (code: Exit) => void): void {
   program
@@ -86,7 +130,7 @@ export function workCommands(program: Command, world: World, end: (code: Exit) =
           ? 'Nothing.'
           : `${table(
               ['id', 'state', 'lane', 'owner', 'due', 'what'],
-              value.items.map((a) => [a.approval_id, a.state, a.lane, a.owner ?? '', a.due_at ?? '', a.headline]),
+              value.items.map((a) => [a.approval_id, a.state, a.lanes.join(', '), a.owners.join(', '), a.due_at ?? '', a.headline]),
             )}${value.next_cursor === null ? '' : `\nmore: --cursor ${value.next_cursor}`}`,
       );
     });
@@ -103,9 +147,10 @@ export function workCommands(program: Command, world: World, end: (code: Exit) =
       answer(world, options, { approval, packet: packet.packet, plan: packet.plan, timeline: timeline.entries }, () =>
         [
           visible(approval.headline),
-          `${approval.state}${approval.owner === null ? '' : `, waits on ${approval.owner} until ${approval.due_at ?? 'nobody knows'}`}`,
+          `${approval.state}${approval.owners.length === 0 ? '' : `, waits on ${approval.owners.join(' and ')} until ${approval.due_at ?? 'nobody knows'}`}`,
           `packet ${approval.packet_digest}`,
           approval.page,
+          ...demands(packet.packet as unknown as Packet),
           '',
           ...timeline.entries.map((e) => `${e.at}  ${visible(e.text)}`),
         ].join('\n'),
@@ -119,7 +164,9 @@ export function workCommands(program: Command, world: World, end: (code: Exit) =
     .action(async (id: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Shared & { timeout?: number }>();
       const result = await createCountersign(asEither(world, options)).wait(id, options.timeout === undefined ? {} : { timeoutMs: options.timeout * 1000 });
-      answer(world, options, result, () => `${result.outcome}: ${visible(result.reason)}\nnext: ${visible(result.next.path)}`);
+      answer(world, options, result, () =>
+        [`${result.outcome}: ${visible(result.reason)}`, `next: ${visible(result.next.path)}`, ...factLines(result.next.facts ?? {}).map(visible)].join('\n'),
+      );
       if (!['allowed', 'approved', 'approved_with_conditions'].includes(result.outcome)) end(EXIT.refused);
     });
 
@@ -130,14 +177,31 @@ export function workCommands(program: Command, world: World, end: (code: Exit) =
     .option('--reason <text>', 'with approve, deny, take_over', '')
     .option('--instructions <text>', 'with hand_back: how the agent should go on', '')
     .option('--result <text>', 'with resolve: what was done', '')
+    .option(
+      '--condition <name=value...>',
+      'with approve, only what is offered (see show): amount_at_most="200.00 USD", only_recipients=a@example.com,b@example.com, expires_at=2h or an instant, option=NAME',
+    )
+    .option('--facts <name=value...>', 'with answer, those that are asked for (see show): order_total="120.00 USD" intent=refund; a list with commas')
     .option('--packet <digest>', 'the packet you read (see show); the present one unless given')
     .option('--key <key>', 'idempotency key: the same key is the same move')
     .action(async (id: string, type: (typeof MOVES)[number], _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<Shared & { reason: string; instructions: string; result: string; packet?: string; key?: string }>();
+      const options = command.optsWithGlobals<
+        Shared & { reason: string; instructions: string; result: string; condition?: string[]; facts?: string[]; packet?: string; key?: string }
+      >();
       const connection = asPerson(world, options);
       const { value: approval } = await call(connection, { method: 'GET', path: path(id), answer: ApprovalSchema });
       const text = type === 'hand_back' ? { instructions: options.instructions } : type === 'resolve' ? { result: options.result } : { reason: options.reason };
-      const body = type === 'claim' || type === 'release' ? { type } : { type, ...text, packet_digest: options.packet ?? approval.packet_digest };
+      if (options.condition && type !== 'approve')
+        throw new CliError(EXIT.usage, 'invalid_move', 'Conditions are added to a yes; --condition goes with approve');
+      if (options.facts && type !== 'answer')
+        throw new CliError(EXIT.usage, 'invalid_move', 'Facts are the answer to an escalation that asks for them; --facts goes with answer');
+      const added =
+        type === 'answer'
+          ? { facts: await factsFor(connection, id, options.facts ?? []) }
+          : options.condition
+            ? { ...text, conditions: typed(() => conditionsOf(pairs(options.condition ?? []), new Date().toISOString())) }
+            : text;
+      const body = type === 'claim' || type === 'release' ? { type } : { type, ...added, packet_digest: options.packet ?? approval.packet_digest };
       const move = MoveSchema.safeParse(body);
       if (!move.success) throw new CliError(EXIT.usage, 'invalid_move', `The move is not well-formed: ${move.error.issues[0]?.message ?? 'check its options'}`);
       const { value } = await call(connection, {
