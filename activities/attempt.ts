@@ -13,14 +13,15 @@ import type { ApprovalEvent, Asked, AttemptStatus, Owed, Reached } from '../doma
 import { after, instant, type Instant } from '../domain/json';
 import type { Channel } from '../domain/plan';
 import { personOf } from '../domain/directory';
-import { hasEnded, openSignOff, type ApprovalState, type OwedState } from '../domain/state';
+import { hasEnded, openSignOffs, type ApprovalState, type OwedState } from '../domain/state';
 import { databaseTime } from '../record/store/database';
 import type { Tables } from '../record/store/tables';
 import type { ApprovalResult } from '../domain/outcome';
-import type { AttemptInput, AttemptResult } from '../workflows/protocol';
+import type { AttemptInput, AttemptResult, PauseMessage } from '../workflows/protocol';
 import { addEntries, lockAgain, nowOf, project, readApproval, requestersOf, type Loaded } from './approvals';
 import { callbackBody, nextDelay, webhookId, type Callback } from './callback';
 import type { Active } from './active';
+import type { CredentialHook } from './credential';
 import type { Deps } from './deps';
 import { CommitError } from './errors';
 import type { Email } from './notify/email';
@@ -31,6 +32,9 @@ import type { Webhook } from './notify/webhook';
 /** Knocks at an agent's workflow; `gone` when no such workflow is open. */
 export type SignalOutcome = (workflowId: string, approvalId: string) => Promise<'done' | 'gone'>;
 
+/** Tells an agent's workflow to stop; `gone` when no such workflow is open. */
+export type SignalPause = (workflowId: string, message: PauseMessage) => Promise<'done' | 'gone'>;
+
 export interface AttemptDeps extends Deps {
   readonly active: Active;
   readonly email: Email;
@@ -38,6 +42,8 @@ export interface AttemptDeps extends Deps {
   readonly callback: Callback;
   readonly pace: Pace;
   readonly signalOutcome: SignalOutcome;
+  readonly signalPause: SignalPause;
+  readonly credentialHook: CredentialHook;
 }
 
 /** What one attempt came to, before it is recorded. */
@@ -95,7 +101,10 @@ export function createAttempt(deps: AttemptDeps): (input: AttemptInput) => Promi
 function isMoot(owed: Owed, state: ApprovalState): boolean {
   if (owed.kind !== 'ask' && owed.kind !== 'remind' && owed.kind !== 'page_backup') return false;
   if (hasEnded(state) || state.takeover) return true;
-  return owed.kind === 'page_backup' ? state.hold === null : state.hold !== null || openSignOff(state)?.dueAt !== owed.dueAt;
+  const isPage = owed.kind === 'page_backup';
+  return !openSignOffs(state).some(
+    ({ hold, dueAt, asked }) => (hold !== null) === isPage && (isPage || dueAt === owed.dueAt) && asked.some(({ role }) => role === owed.to.role),
+  );
 }
 
 /** Else the sweep would take it for a delivery that was lost, and take it up again and again. */
@@ -191,6 +200,16 @@ async function carryOut(
       return told === 'done'
         ? { status: 'done', reached: 'delivered', detail: 'The agent workflow was signalled', to: owed.workflowId }
         : { status: 'failed_for_good', detail: 'The agent workflow is no longer open', to: owed.workflowId };
+    }
+    case 'pause_workflow': {
+      const told = await deps.signalPause(owed.workflowId, { approvalId, reason: owed.reason });
+      return told === 'done'
+        ? { status: 'done', reached: 'delivered', detail: 'The agent workflow was told to pause', to: owed.workflowId }
+        : { status: 'failed_for_good', detail: 'No agent workflow of this id is open, so there is none to pause', to: owed.workflowId };
+    }
+    case 'disable_credential': {
+      const { credential, reason } = owed;
+      return { to: credential, ...(await deps.credentialHook.disable({ ...about, agent: submitted.agent, credential, reason, policy: plan.policy, since })) };
     }
   }
 }

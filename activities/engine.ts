@@ -11,12 +11,14 @@ import {
   DELIVERY_WORKFLOW,
   NUDGE_SIGNAL,
   OUTCOME_SIGNAL,
+  PAUSE_SIGNAL,
   approvalWorkflowId,
   deliveryWorkflowId,
   type ApprovalInput,
   type CommandMessage,
   type DeliveryInput,
   type Knock,
+  type PauseMessage,
 } from '../workflows/protocol';
 
 export interface StartApproval {
@@ -115,11 +117,19 @@ export async function signalCommand(client: Client, tenant: string, approvalId: 
   }
 }
 
-/** Knocks at an agent's workflow: something it asked for has ended. In clear, because an agent's worker has none of our keys. */
-export async function signalOutcome({ connection, options: { namespace } }: Client, workflowId: string, approvalId: string): Promise<'done' | 'gone'> {
+/** Knocks at an agent's workflow: something it asked for has ended. */
+export const signalOutcome = (client: Client, workflowId: string, approvalId: string): Promise<'done' | 'gone'> =>
+  signalAgent<Knock>(client, workflowId, OUTCOME_SIGNAL, { approvalId });
+
+/** Tells an agent's workflow to stop until somebody resumes it. */
+export const signalPause = (client: Client, workflowId: string, message: PauseMessage): Promise<'done' | 'gone'> =>
+  signalAgent<PauseMessage>(client, workflowId, PAUSE_SIGNAL, message);
+
+/** In clear, because an agent's worker has none of our keys. */
+async function signalAgent<Message>({ connection, options: { namespace } }: Client, workflowId: string, name: string, message: Message): Promise<'done' | 'gone'> {
   const plain = new WorkflowClient({ connection, namespace });
   try {
-    await plain.getHandle(workflowId).signal<[Knock]>(OUTCOME_SIGNAL, { approvalId });
+    await plain.getHandle(workflowId).signal<[Message]>(name, message);
     return 'done';
   } catch (error) {
     if (error instanceof WorkflowNotFoundError) return 'gone';

@@ -5,15 +5,17 @@
  * A chain of several events is built by folding each into the state that the next one sees, so that what is decided
  * here and what a reader of the record folds later are one and the same.
  */
-import { authorityFor } from './authority';
+import { whyNoAnswer } from './answers';
+import { authorityFor, refusersOf } from './authority';
+import { whyNot } from './conditions';
 import { holds, personOf } from './directory';
 import type { ApprovalEvent, Proof } from './events';
 import { after, ms } from './json';
-import { Story, end, nameOf, openNext, planned, tellAsked, tick, type Context } from './ladder';
-import { DECIDING, type Command, type CommandBody, type Refusal, type RefusalCode } from './moves';
+import { Story, end, nameOf, naming, openNext, planned, tellAsked, tick, type Context } from './ladder';
+import { DECIDING, type Command, type CommandBody, type Move, type MoveType, type Refusal, type RefusalCode } from './moves';
 import type { Decider } from './outcome';
-import type { Level } from './plan';
-import { hasEnded, openSignOff, type ApprovalState } from './state';
+import type { SignOff } from './plan';
+import { hasEnded, openSignOffs, type ApprovalState, type SignOffState } from './state';
 
 export type Decision = { readonly events: readonly ApprovalEvent[] } | { readonly refusal: Refusal };
 
@@ -76,7 +78,7 @@ function moveOnTakeover(state: ApprovalState, command: MoveCommand, holder: stri
   if (body.person !== holder) return refuse('taken_over_by_another', `${nameOf(context.directory, holder)} has taken this over`);
   const role = state.takeover?.role ?? '';
   const decider: Decider = { person: body.person, role, at: context.now };
-  if (body.move.type === 'hand_back' || body.move.type === 'resolve') {
+  if (body.move.type === 'hand_back' || body.move.type === 'resolve' || body.move.type === 'answer') {
     // Taking over gives time, not a role: who lost it meanwhile decides nothing, and the takeover lapses by itself.
     if (!holds(context.directory, body.person, role))
       return refuse('role_not_held', `${nameOf(context.directory, body.person)} does not hold ${role} any more`);
@@ -110,6 +112,8 @@ function moveOnTakeover(state: ApprovalState, command: MoveCommand, holder: stri
         });
       });
     }
+    case 'answer':
+      return answer(state, command, body.move, role, context);
     case 'claim':
     case 'release':
     case 'approve':
@@ -119,25 +123,73 @@ function moveOnTakeover(state: ApprovalState, command: MoveCommand, holder: stri
   }
 }
 
-/** The role under which a person may act on the open level, a hold included; undefined if none. */
-function actingRole(state: ApprovalState, body: CommandBody, context: Context): { role: string; level: Level | undefined } | undefined {
-  if (state.hold) return holds(context.directory, body.person, state.hold.role) ? { role: state.hold.role, level: undefined } : undefined;
-  const open = openSignOff(state);
-  const level = open && planned(context.plan, open)?.ladder[open.level];
-  return level && holds(context.directory, body.person, level.role) ? { role: level.role, level } : undefined;
+/** The facts that were asked for, from a person who may decide: the agent goes on with them, or submits again. */
+function answer(
+  state: ApprovalState,
+  command: MoveCommand,
+  { facts }: Extract<Move, { type: 'answer' }>,
+  role: string,
+  context: Context,
+  claimFirst?: (story: Story) => void,
+): Decision {
+  const { plan, directory, now } = context;
+  const { person: by } = command.body;
+  const wrong = whyNoAnswer(facts, plan.effect === 'escalation' ? plan.asksFor : undefined);
+  if (wrong) return { refusal: wrong };
+  return tell(state, context, (story) => {
+    claimFirst?.(story);
+    story.tell({ type: 'answered', by, role, facts, directory: directory.hash, proof: proofOf(command) });
+    end(story, context, {
+      outcome: 'answered',
+      why: `Answered by ${nameOf(directory, by)} (${role}): ${Object.keys(facts).join(', ')}`,
+      path: 'go on with these facts, or submit again with them; nothing is approved by them',
+      deciders: [{ person: by, role, at: now }],
+      facts,
+    });
+  });
+}
+
+/** What a person's move is about: an open sign-off, and the role under which they act on it. */
+interface Acting {
+  readonly open: SignOffState;
+  readonly signOff: SignOff;
+  readonly role: string;
+}
+
+/** Who is asked now for an open sign-off, its backup while it is held. */
+const askedRole = ({ hold, level }: SignOffState, signOff: SignOff | undefined): string | undefined => hold?.role ?? signOff?.ladder[level]?.role;
+
+/**
+ * The open sign-off that a person acts on: of several whose asked role they hold the one they claimed, else one that they are asked for,
+ * else the first that is free.
+ */
+export function actingOn(state: ApprovalState, person: string, { plan, directory }: Pick<Context, 'plan' | 'directory'>): Acting | undefined {
+  const rank = ({ open }: Acting): number => {
+    if (open.claimedBy === person) return 0;
+    if (open.given.some((d) => d.person === person)) return 4;
+    if (open.claimedBy !== null) return 3;
+    return open.asked.some((a) => a.person === person) ? 1 : 2;
+  };
+  return openSignOffs(state)
+    .flatMap((open): Acting[] => {
+      const signOff = planned(plan, open);
+      const role = askedRole(open, signOff);
+      return signOff && role !== undefined && holds(directory, person, role) ? [{ open, signOff, role }] : [];
+    })
+    .sort((a, b) => rank(a) - rank(b))[0];
 }
 
 function moveOnLevel(state: ApprovalState, command: MoveCommand, context: Context): Decision {
   const { body } = command;
-  const open = openSignOff(state);
-  const signOff = planned(context.plan, open);
-  if (!open || !signOff || open.level < 0) return refuse('not_open', 'Nobody has been asked yet; try again in a moment');
-  const acting = actingRole(state, body, context);
-  if (!acting) {
-    const wanted = state.hold?.role ?? signOff.ladder[open.level]?.role ?? signOff.role;
-    return refuse('role_not_held', `${nameOf(context.directory, body.person)} does not hold ${wanted}, who is asked now`);
-  }
-  const { role } = acting;
+  const asked = openSignOffs(state).flatMap((open) => askedRole(open, planned(context.plan, open)) ?? []);
+  if (asked.length === 0) return refuse('not_open', 'Nobody has been asked yet; try again in a moment');
+  const acting = actingOn(state, body.person, context);
+  if (!acting)
+    return refuse(
+      'role_not_held',
+      `${nameOf(context.directory, body.person)} does not hold ${[...new Set(asked)].join(' or ')}, who ${asked.length > 1 ? 'are' : 'is'} asked now`,
+    );
+  const { open, signOff, role } = acting;
   if (open.claimedBy && open.claimedBy !== body.person)
     return refuse('claimed_by_another', `${nameOf(context.directory, open.claimedBy)} has claimed it; it can be released or will pass to the next level`);
   if (open.given.some((d) => d.person === body.person))
@@ -145,21 +197,24 @@ function moveOnLevel(state: ApprovalState, command: MoveCommand, context: Contex
   if (!context.plan.samePersonAllowed && state.signOffs.some((s) => s.given.some((d) => d.person === body.person))) {
     return refuse('same_person', 'You gave an earlier sign-off of this chain; two sign-offs are two people');
   }
+  if (GRANTING.includes(body.move.type) && refusersOf(context.plan).includes(body.person))
+    return refuse('refuser_may_not_grant', 'You said no to what this is an exception to; another person grants it, with at least the authority that you had');
   const ceremony = checkCeremony(body, context);
   if (ceremony) return ceremony;
   const proof = proofOf(command);
   const by = body.person;
   const directory = context.directory.hash;
+  const which = naming(state, open.id);
   const claimFirst = (story: Story): void => {
-    if (open.owner !== by) story.tell({ type: 'claimed', by, role, implicit: true, proof });
+    if (open.owner !== by) story.tell({ type: 'claimed', ...which, by, role, implicit: true, proof });
   };
   switch (body.move.type) {
     case 'claim':
       if (open.claimedBy === by) return { events: [] };
-      return tell(state, context, (story) => story.tell({ type: 'claimed', by, role, implicit: false, proof }));
+      return tell(state, context, (story) => story.tell({ type: 'claimed', ...which, by, role, implicit: false, proof }));
     case 'release':
       if (open.claimedBy !== by) return refuse('not_claimed', 'You have not claimed it');
-      return tell(state, context, (story) => story.tell({ type: 'released', by, role, proof }));
+      return tell(state, context, (story) => story.tell({ type: 'released', ...which, by, role, proof }));
     case 'deny': {
       const { reason } = body.move;
       return tell(state, context, (story) => {
@@ -196,19 +251,38 @@ function moveOnLevel(state: ApprovalState, command: MoveCommand, context: Contex
         return refuse('approval_needs_takeover', 'This is an escalation: take it over, then resolve it or hand it back');
       const authority = authorityFor(role, signOff, state, context.plan);
       if (typeof authority !== 'string') return { refusal: authority };
-      const { reason } = body.move;
+      const { reason, conditions } = body.move;
+      const unoffered = whyNot(conditions, context.plan.offers, state.conditions, context.now);
+      if (unoffered) return { refusal: unoffered };
       return tell(state, context, (story) => {
         claimFirst(story);
         const complete = open.given.length + 1 >= signOff.quorum;
-        story.tell({ type: 'signed_off', signOff: open.id, by, role, authority, reason, complete, directory, proof });
+        story.tell({
+          type: 'signed_off',
+          signOff: open.id,
+          by,
+          role,
+          authority,
+          reason,
+          complete,
+          directory,
+          proof,
+          // As it was said and signed, also where it says nothing.
+          ...(conditions ? { conditions } : {}),
+        });
         if (complete) openNext(story, context);
       });
     }
+    case 'answer':
+      return answer(state, command, body.move, role, context, claimFirst);
     case 'hand_back':
     case 'resolve':
       return refuse('not_taken_over', 'Take it over first');
   }
 }
+
+/** Moves by which an exception could come to be granted, or kept from who may grant it. */
+const GRANTING: readonly MoveType[] = ['claim', 'approve', 'take_over', 'answer'];
 
 /** What the tier asks of the deciding person. */
 function checkCeremony(body: CommandBody, context: Context): Decision | null {

@@ -2,13 +2,15 @@
  * The clock's half of the state machine: which level is open and until when, who is asked next, and how it ends.
  * Time and people are arguments. Pure: imports only from domain.
  */
+import { refusersOf } from './authority';
 import { channelsLeft, over } from './channels';
+import { conditionWords, grantedOf } from './conditions';
 import { personOf, rosterOf, type Directory } from './directory';
 import type { ApprovalEvent, Asked, Owed } from './events';
-import { after, ms, type Instant } from './json';
+import { after, ms, type Instant, type JsonObject } from './json';
 import type { Decider, Outcome } from './outcome';
 import type { Level, Plan, SignOff, TimeoutEnd } from './plan';
-import { apply, hasEnded, openSignOff, type ApprovalState, type SignOffState } from './state';
+import { apply, hasEnded, openSignOff, openSignOffs, type ApprovalState, type SignOffState } from './state';
 
 /** What a decision may depend on, beside the state. */
 export interface Context {
@@ -44,79 +46,115 @@ export class Story {
 export function nextInstant(state: ApprovalState): Instant | null {
   if (hasEnded(state)) return null;
   if (state.takeover) return state.takeover.dueAt;
-  if (state.hold) return state.hold.dueAt;
-  const open = openSignOff(state);
-  if (!open?.dueAt) return null;
-  return open.reminders[0] !== undefined && open.reminders[0] < open.dueAt ? open.reminders[0] : open.dueAt;
+  return openSignOffs(state)
+    .map(momentOf)
+    .reduce<Instant | null>((a, b) => (a === null || (b !== null && b < a) ? b : a), null);
 }
 
-/** Whether the time of whoever has it now is over, though no clock has said so yet. */
+/** When something happens by itself to one open sign-off. */
+export const momentOf = ({ dueAt, reminders }: SignOffState): Instant | null =>
+  dueAt !== null && reminders[0] !== undefined && reminders[0] < dueAt ? reminders[0] : dueAt;
+
+const isDue = ({ dueAt }: SignOffState, now: Instant): boolean => dueAt !== null && ms(now) >= ms(dueAt);
+
+/** Whether the time of anyone who has it now is over, though no clock has said so yet. */
 export function isPastDeadline(state: ApprovalState, now: Instant): boolean {
-  const deadline = hasEnded(state) ? null : (state.takeover?.dueAt ?? state.hold?.dueAt ?? openSignOff(state)?.dueAt ?? null);
-  return deadline !== null && ms(now) >= ms(deadline);
+  if (hasEnded(state)) return false;
+  if (state.takeover) return ms(now) >= ms(state.takeover.dueAt);
+  return openSignOffs(state).some((open) => isDue(open, now));
 }
 
 export function tick(story: Story, context: Context): void {
   const at = nextInstant(story.state);
   if (at === null || ms(context.now) < ms(at)) return;
-  const { takeover, hold } = story.state;
+  const { takeover } = story.state;
   if (takeover) {
     story.tell({ type: 'takeover_lapsed', by: takeover.by, dueAt: takeover.dueAt });
-    return endBySilence(story, context, true);
+    return endBySilence(story, context, null);
   }
-  if (hold) return finishSilence(story, context, hold.then, `Held for ${context.plan.onTimeout.hold?.role ?? 'a backup'} and nobody decided`);
-  const open = openSignOff(story.state);
-  const signOff = planned(context.plan, open);
-  const level = open && signOff?.ladder[open.level];
-  if (!open || !signOff || !level || !open.dueAt) return;
-  if (ms(context.now) < ms(open.dueAt)) {
-    // One reminder for all that are due: a worker that was away does not send a burst.
-    const due = open.reminders.filter((r) => ms(r) <= ms(context.now));
-    const last = due[due.length - 1];
-    if (last === undefined) return;
-    const next = whatIsNext(context.plan, signOff, open.level);
-    const dueAt = open.dueAt;
-    const to = open.claimedBy ? [{ person: open.claimedBy, role: level.role }] : open.asked.filter((a) => !open.given.some((d) => d.person === a.person));
-    const owed = to.map((asked): Owed => ({ kind: 'remind', to: asked, ...over(level.channels), level: level.name, dueAt, next }));
-    story.tell({ type: 'reminded', signOff: open.id, level: open.level, at: last, owed });
-    return;
+  // Where several are open, in the order in which their times ran out: each moves by one step at most, and an end is one for all.
+  const inTime = [...openSignOffs(story.state)].sort((a, b) => ((a.dueAt ?? '') < (b.dueAt ?? '') ? -1 : (a.dueAt ?? '') > (b.dueAt ?? '') ? 1 : 0));
+  for (const { id } of inTime) {
+    const open = hasEnded(story.state) ? undefined : openSignOff(story.state, id);
+    if (open) tickOne(story, context, open);
   }
+}
+
+function tickOne(story: Story, context: Context, open: SignOffState): void {
+  const { now, plan } = context;
+  const signOff = planned(plan, open);
+  if (!signOff || open.dueAt === null) return;
+  if (!isDue(open, now)) return remind(story, context, open, signOff);
+  if (open.hold) return finishSilence(story, context, open.hold.then, `Held for ${open.hold.role} and nobody decided`);
+  const level = signOff.ladder[open.level];
+  if (!level) return;
   story.tell({ type: 'level_timed_out', signOff: open.id, level: open.level, name: level.name, role: level.role, owner: open.owner ?? '', dueAt: open.dueAt });
   openLevel(story, context, signOff, open.level + 1);
+}
+
+function remind(story: Story, context: Context, open: SignOffState, signOff: SignOff): void {
+  // One reminder for all that are due: a worker that was away does not send a burst.
+  const due = open.reminders.filter((r) => ms(r) <= ms(context.now));
+  const last = due[due.length - 1];
+  const level = signOff.ladder[open.level];
+  const { dueAt } = open;
+  if (last === undefined || !level || dueAt === null) return;
+  const next = whatIsNext(context.plan, signOff, open.level);
+  const to = open.claimedBy ? [{ person: open.claimedBy, role: level.role }] : open.asked.filter((a) => !open.given.some((d) => d.person === a.person));
+  const owed = to.map((asked): Owed => ({ kind: 'remind', to: asked, ...over(level.channels), level: level.name, dueAt, next }));
+  story.tell({ type: 'reminded', signOff: open.id, level: open.level, at: last, owed });
 }
 
 // ---------------------------------------------------------------- ladders
 
 export const planned = (plan: Plan, signOff: SignOffState | undefined): SignOff | undefined => plan.signOffs.find((s) => s.id === signOff?.id);
 
-/** Who may not be asked: the requester's side, and whoever signed before, unless a row allows it. */
-function excluded(state: ApprovalState, context: Context): string[] {
-  const signed = context.plan.samePersonAllowed ? (openSignOff(state)?.given ?? []) : state.signOffs.flatMap((s) => s.given);
-  return [...context.requesters, ...signed.map((d) => d.person)];
+/** The sign-offs that open together with this one, itself included. */
+export const stageOf = (plan: Plan, { id, stage }: SignOff): readonly SignOff[] =>
+  plan.signOffs.filter((s) => s.id === id || (stage !== undefined && s.stage === stage));
+
+/** Which of the open sign-offs an event is about: left out where there is no choice, as in every event from before there was one. */
+export const naming = (state: ApprovalState, id: string): { readonly signOff?: string } => (openSignOffs(state).length > 1 ? { signOff: id } : {});
+
+/** Who may not be asked to give a sign-off: the requester's side, whoever refused it before, and whoever signed before, unless a row allows it. */
+function excluded(state: ApprovalState, context: Context, id: string): string[] {
+  const signed = state.signOffs.filter((s) => s.id === id || !context.plan.samePersonAllowed).flatMap((s) => s.given);
+  return [...context.requesters, ...refusersOf(context.plan), ...signed.map((d) => d.person)];
 }
 
-/** Opens the first sign-off not yet given; ends the approval when there is none. A plan that nobody signs is never approved. */
+/** Who has another sign-off in hand just now: two sign-offs are two people, also side by side. */
+function engaged(state: ApprovalState, context: Context, id: string): string[] {
+  if (context.plan.samePersonAllowed) return [];
+  return openSignOffs(state).flatMap((s) => (s.id === id ? [] : [...s.asked.map((a) => a.person), ...(s.claimedBy === null ? [] : [s.claimedBy])]));
+}
+
+/** Opens the next stage once all before it is given; ends the approval when there is none. A plan that nobody signs is never approved. */
 export function openNext(story: Story, context: Context): void {
   const { signOffs } = story.state;
   const next = signOffs.find((s) => s.status !== 'given');
   if (!next && signOffs.length > 0) return approved(story, context);
   const signOff = planned(context.plan, next);
   if (!signOff) return finishSilence(story, context, 'deny', 'The plan names nobody who could say yes');
-  openLevel(story, context, signOff, 0);
+  for (const one of stageOf(context.plan, signOff)) {
+    if (story.state.signOffs.some((s) => s.id === one.id && s.status === 'pending') && !hasEnded(story.state)) openLevel(story, context, one, 0);
+  }
 }
+
+const missingOf = (state: ApprovalState, { id, quorum }: SignOff): number => quorum - (state.signOffs.find((s) => s.id === id)?.given.length ?? 0);
 
 /** Opens level `index`, or the first after it for which somebody is there; past the last, silence has the word. */
 function openLevel(story: Story, context: Context, signOff: SignOff, index: number): void {
   for (let i = index; i < signOff.ladder.length; i += 1) {
     const level = signOff.ladder[i];
     if (!level) continue;
-    const missing = signOff.quorum - (story.state.signOffs.find((s) => s.id === signOff.id)?.given.length ?? 0);
-    const roster = rosterOf(context.directory, level.role, context.now, excluded(story.state, context));
+    const missing = missingOf(story.state, signOff);
+    const busy = engaged(story.state, context, signOff.id);
+    const present = rosterOf(context.directory, level.role, context.now, excluded(story.state, context, signOff.id));
+    const roster = present.filter((person) => !busy.includes(person.id));
     if (roster.length < missing) {
       const anyone = rosterOf(context.directory, level.role, context.now, []).length > 0;
-      const why = anyone
-        ? `Not enough people hold ${level.role} beside the requester and those who signed already`
-        : `Nobody holds ${level.role} and is present`;
+      const beside = present.length < missing ? 'the requester and those who signed already' : 'those who are asked for another sign-off';
+      const why = anyone ? `Not enough people hold ${level.role} beside ${beside}` : `Nobody holds ${level.role} and is present`;
       story.tell({ type: 'level_skipped', signOff: signOff.id, level: i, name: level.name, role: level.role, why, directory: context.directory.hash });
       continue;
     }
@@ -140,7 +178,7 @@ function openLevel(story: Story, context: Context, signOff: SignOff, index: numb
     });
     return;
   }
-  endBySilence(story, context, false);
+  endBySilence(story, context, signOff);
 }
 
 /** One phrase: what comes after this level if nobody answers. */
@@ -150,8 +188,17 @@ export function whatIsNext(plan: Plan, signOff: SignOff, index: number): string 
   return describeEnd(plan.onTimeout.end, plan);
 }
 
-/** One phrase for the end that silence has. */
+/** One phrase for the end that silence has, with what is done besides. */
 export function describeEnd(end: TimeoutEnd, plan: Plan): string {
+  const { pauseWorkflow, disableCredentials = [] } = plan.onTimeout;
+  const besides = [
+    ...(pauseWorkflow ? ['the agent is paused'] : []),
+    ...disableCredentials.map(({ credential }) => `the credential ${credential} is disabled`),
+  ];
+  return [endWords(end, plan), ...besides].join('; ');
+}
+
+function endWords(end: TimeoutEnd, plan: Plan): string {
   switch (end) {
     case 'expire':
       return plan.onTimeout.ticket ? 'the request expires and a ticket opens for manual review' : 'the request expires';
@@ -172,31 +219,42 @@ interface End {
   readonly path: string;
   readonly deciders?: readonly Decider[];
   readonly end?: TimeoutEnd;
+  readonly conditions?: JsonObject;
+  /** What a person supplied. */
+  readonly facts?: JsonObject;
 }
 
-/** Nobody answered: what the row says. A hold comes once, and never after a takeover lapsed. */
-export function endBySilence(story: Story, context: Context, lapsed: boolean): void {
+/**
+ * Nobody answered: what the row says, for the whole request. `signOff` is the one whose ladder ran out; null where a takeover lapsed, after
+ * which there is no hold. Each sign-off is held once.
+ */
+function endBySilence(story: Story, context: Context, signOff: SignOff | null): void {
   const { onTimeout } = context.plan;
-  const why = lapsed ? 'The person who took over did not finish in time' : 'Nobody answered in time';
+  const why = signOff === null ? 'The person who took over did not finish in time' : 'Nobody answered in time';
   if (onTimeout.end !== 'hold') return finishSilence(story, context, onTimeout.end, why);
-  if (!onTimeout.hold || lapsed || story.state.hold) return finishSilence(story, context, onTimeout.hold?.then ?? 'deny', why);
+  if (!onTimeout.hold || signOff === null) return finishSilence(story, context, onTimeout.hold?.then ?? 'deny', why);
   const { role, forMs, then } = onTimeout.hold;
-  const backup = rosterOf(context.directory, role, context.now, excluded(story.state, context))[0];
-  if (!backup) return finishSilence(story, context, then, `${why}, and nobody holds ${role} to page`);
-  const asked = [{ person: backup.id, role }];
+  const present = rosterOf(context.directory, role, context.now, excluded(story.state, context, signOff.id));
+  const busy = engaged(story.state, context, signOff.id);
+  // Whoever has another sign-off in hand comes last: a backup can still say no, or take all of it over.
+  const backups = [...present.filter((p) => !busy.includes(p.id)), ...present.filter((p) => busy.includes(p.id))];
+  const asked = backups.slice(0, missingOf(story.state, signOff)).map((person): Asked => ({ person: person.id, role }));
+  const [owner] = asked;
+  if (!owner) return finishSilence(story, context, then, `${why}, and nobody holds ${role} to page`);
   const dueAt = after(context.now, forMs);
-  const next = then === 'expire' ? 'the request expires' : 'the request is denied';
+  const next = describeEnd(then, context.plan);
   // A hold has no level of its own: its page goes out as the last question did.
-  const open = openSignOff(story.state);
-  const channels = (open && planned(context.plan, open)?.ladder[open.level]?.channels) ?? [];
+  const open = openSignOff(story.state, signOff.id);
+  const channels = (open && signOff.ladder[open.level]?.channels) ?? [];
   story.tell({
     type: 'held',
+    ...naming(story.state, signOff.id),
     role,
-    owner: backup.id,
+    owner: owner.person,
     asked,
     dueAt,
     then,
-    owed: [{ kind: 'page_backup', to: { person: backup.id, role }, ...over(channels), dueAt, next }],
+    owed: asked.map((to): Owed => ({ kind: 'page_backup', to, ...over(channels), dueAt, next })),
   });
 }
 
@@ -207,39 +265,59 @@ function finishSilence(story: Story, context: Context, by: TimeoutEnd, why: stri
 }
 
 const approved = (story: Story, context: Context): void => {
-  const deciders = story.state.signOffs.flatMap((s) => s.given);
+  // As they were given; those of one instant in the order of the plan.
+  const deciders = story.state.signOffs.flatMap((s) => s.given).sort((a, b) => ms(a.at) - ms(b.at));
   const why = `Approved by ${deciders.map((d) => `${nameOf(context.directory, d.person)} (${d.role})`).join(' and ')}`;
-  end(story, context, { outcome: 'approved', why, path: 'execute the action exactly as approved', deciders });
+  const { conditions } = story.state;
+  if (!conditions) return end(story, context, { outcome: 'approved', why, path: 'execute the action exactly as approved', deciders });
+  const words = conditionWords(conditions, context.plan.offers?.options).join('; ');
+  end(story, context, {
+    outcome: 'approved_with_conditions',
+    why: `${why}, with conditions: ${words}`,
+    path: `execute the action under these conditions and no others: ${words}`,
+    deciders,
+    conditions: grantedOf(conditions, context.plan.offers) as unknown as JsonObject,
+  });
 };
 
 export function end(story: Story, context: Context, how: End): void {
   const { plan } = context;
   const silent = how.end !== undefined;
   const alternative = how.end === 'safe_alternative' ? plan.onTimeout.alternative : undefined;
+  const pause = silent ? plan.onTimeout.pauseWorkflow : undefined;
   story.tell({
     type: 'ended',
     outcome: how.outcome,
     why: how.why,
     end: how.end ?? null,
     deciders: how.deciders ?? [],
-    conditions: {},
-    next: alternative ? { path: how.path, alternative } : { path: how.path },
-    owed: owedAtEnd(story.state, context, how, silent),
+    conditions: how.conditions ?? {},
+    next: {
+      path: how.path,
+      ...(alternative ? { alternative } : {}),
+      ...(pause ? { pause: { reason: pause.reason } } : {}),
+      ...(how.facts ? { facts: how.facts } : {}),
+    },
+    owed: owedAtEnd(story, context, how, silent),
   });
 }
 
 /** Who must know how it ended: the agent first, then the world outside, then everyone who was asked. */
-function owedAtEnd(state: ApprovalState, context: Context, how: End, silent: boolean): Owed[] {
+function owedAtEnd({ state, events }: Story, context: Context, how: End, silent: boolean): Owed[] {
   const { plan, resume } = context;
+  const { pauseWorkflow, disableCredentials = [] } = plan.onTimeout;
   const owed: Owed[] = [];
   if (resume.type === 'callback') owed.push({ kind: 'callback', url: resume.url });
+  // Before it is told how it ended: what is paused does not go on from there.
+  if (silent && pauseWorkflow && resume.type === 'workflow') owed.push({ kind: 'pause_workflow', workflowId: resume.workflowId, ...pauseWorkflow });
   if (resume.type === 'workflow') owed.push({ kind: 'signal_workflow', workflowId: resume.workflowId });
+  if (silent) owed.push(...disableCredentials.map((one): Owed => ({ kind: 'disable_credential', ...one })));
   if (silent && plan.onTimeout.ticket) owed.push({ kind: 'open_ticket', ...plan.onTimeout.ticket });
   const notice = silent ? plan.onTimeout.tellCustomer : how.outcome === 'denied' ? plan.onDeny.tellCustomer : undefined;
   if (notice && context.hasCustomerAddress) owed.push({ kind: 'tell_customer', ...notice });
   if (how.outcome === 'denied' && plan.onDeny.tellRequester && context.hasRequesterAddress) owed.push({ kind: 'tell_requester', what: '' });
   // Who made the last move knows; everyone else who was asked is told.
-  const last = how.deciders?.at(-1)?.person;
+  const last = how.deciders && (events.findLast((event) => event.type === 'signed_off')?.by ?? how.deciders.at(-1)?.person);
   return [...owed, ...tellAsked(state, last, '')];
 }
 

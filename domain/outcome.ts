@@ -35,6 +35,16 @@ export interface Decider {
   readonly at: Instant;
 }
 
+/** What the agent does next: the declared path on no, the instructions handed back, the safe alternative. */
+export interface Next {
+  readonly path: string;
+  readonly alternative?: { readonly type: string; readonly params: JsonObject; readonly summary: string };
+  /** It stops altogether, until somebody resumes it. */
+  readonly pause?: { readonly reason: string };
+  /** What a person supplied, where the outcome is `answered`. */
+  readonly facts?: JsonObject;
+}
+
 /** What the agent gets: as the child's result, in the callback, and from the API. */
 export interface ApprovalResult {
   readonly approvalId: string;
@@ -45,8 +55,7 @@ export interface ApprovalResult {
   readonly decidedAt: Instant;
   readonly deciders: readonly Decider[];
   readonly conditions: JsonObject;
-  /** What the agent does next: the declared path on no, the instructions handed back, the safe alternative. */
-  readonly next: { readonly path: string; readonly alternative?: { readonly type: string; readonly params: JsonObject; readonly summary: string } };
+  readonly next: Next;
   readonly policy: PolicyRef;
   readonly actionDigest: string;
   /** Decision token: a compact JWS. */

@@ -2,11 +2,12 @@
  * The state of one approval: a fold over its events. `apply` never fails and never looks at a clock.
  * Pure: imports types and instants only.
  */
+import { unite } from './conditions';
 import type { ApprovalEvent, Asked, AttemptStatus, Owed } from './events';
 import { type Instant } from './json';
 import { STRAYS } from './moves';
 import { isOutcome, type Decider, type State } from './outcome';
-import type { Channel } from './plan';
+import type { Channel, Conditions } from './plan';
 
 export interface SignOffState {
   readonly id: string;
@@ -22,6 +23,8 @@ export interface SignOffState {
   /** Reminders not yet given, ascending. */
   readonly reminders: readonly Instant[];
   readonly given: readonly Decider[];
+  /** Set while a backup has it because its ladder ran out: under which role, and how the request ends if the backup does not decide either. */
+  readonly hold: { readonly role: string; readonly then: 'expire' | 'deny' } | null;
 }
 
 /** Something owed to someone, until an attempt ends it. */
@@ -55,13 +58,8 @@ export interface ApprovalState {
   readonly packetDigest: string;
   readonly signOffs: readonly SignOffState[];
   readonly takeover: { readonly by: string; readonly role: string; readonly at: Instant; readonly dueAt: Instant } | null;
-  readonly hold: {
-    readonly role: string;
-    readonly owner: string;
-    readonly asked: readonly Asked[];
-    readonly dueAt: Instant;
-    readonly then: 'expire' | 'deny';
-  } | null;
+  /** What the yeses given so far come to together; absent while none of them has a condition. */
+  readonly conditions?: Conditions;
   readonly owed: readonly OwedState[];
   readonly ended: Ended | null;
   /** Refused messages of somebody who may only write to the engine: their entries are bounded, see moves.ts. */
@@ -74,7 +72,6 @@ export const INITIAL: ApprovalState = {
   packetDigest: '',
   signOffs: [],
   takeover: null,
-  hold: null,
   owed: [],
   ended: null,
   strays: 0,
@@ -90,15 +87,23 @@ export interface Recorded {
 /** The id of what the `n`th debt of entry `seq` owes: stable over retries, without a dot (webhook ids have none). */
 export const owedId = (seq: number, n: number): string => `${seq}-${n}`;
 
-/** The open sign-off, if one is. */
-export const openSignOff = (state: ApprovalState): SignOffState | undefined => state.signOffs.find((s) => s.status === 'open');
+/** The open sign-offs, in the order of the plan: several where a stage of it has several. */
+export const openSignOffs = (state: ApprovalState): readonly SignOffState[] => state.signOffs.filter((s) => s.status === 'open');
+
+/** The open sign-off of this id; without one the first that is open. */
+export const openSignOff = (state: ApprovalState, id?: string): SignOffState | undefined => openSignOffs(state).find((s) => id === undefined || s.id === id);
 
 const patchSignOff = (state: ApprovalState, id: string, patch: Partial<SignOffState>): ApprovalState['signOffs'] =>
   state.signOffs.map((s) => (s.id === id ? { ...s, ...patch } : s));
 
-function patchOpen(state: ApprovalState, patch: Partial<SignOffState>): ApprovalState['signOffs'] {
-  const open = openSignOff(state);
-  return open ? patchSignOff(state, open.id, patch) : state.signOffs;
+/** What is open waits, or is held where a backup has one of them. A takeover is of the whole request. */
+const standing = ({ state, signOffs }: Pick<ApprovalState, 'state' | 'signOffs'>): State =>
+  state === 'taken_over' ? state : signOffs.some((s) => s.status === 'open' && s.hold !== null) ? 'held' : 'waiting';
+
+/** The state with one sign-off changed, and what that makes of the whole. */
+function standingWith(state: ApprovalState, id: string | undefined, patch: Partial<SignOffState>): ApprovalState {
+  const signOffs = id === undefined ? state.signOffs : patchSignOff(state, id, patch);
+  return { ...state, signOffs, state: standing({ ...state, signOffs }) };
 }
 
 /** The one named owner while a quorum is gathered: the first of the asked whose yes is still missing. */
@@ -111,6 +116,10 @@ const attempted = (debt: OwedState, { attempt, status, fallsTo }: Extract<Approv
   status,
   ...(fallsTo === undefined ? { tried: debt.tried + 1 } : { channel: fallsTo, tried: 0 }),
 });
+
+/** Conditions that were erased are known to have been, and not which: nobody can keep to them, so the yes is over. */
+const saidIn = (conditions: Conditions | undefined, at: Instant): Conditions | undefined =>
+  conditions === undefined || typeof conditions === 'object' ? conditions : { expires_at: at };
 
 /** The state after one more entry. */
 export function apply(before: ApprovalState, { seq, at, event }: Recorded): ApprovalState {
@@ -142,22 +151,19 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
           dueAt: null,
           reminders: [],
           given: [],
+          hold: null,
         })),
       };
     case 'level_opened':
-      return {
-        ...state,
-        state: 'waiting',
-        signOffs: patchSignOff(state, event.signOff, {
-          status: 'open',
-          level: event.level,
-          asked: event.asked,
-          owner: event.owner,
-          claimedBy: null,
-          dueAt: event.dueAt,
-          reminders: event.reminders,
-        }),
-      };
+      return standingWith(state, event.signOff, {
+        status: 'open',
+        level: event.level,
+        asked: event.asked,
+        owner: event.owner,
+        claimedBy: null,
+        dueAt: event.dueAt,
+        reminders: event.reminders,
+      });
     case 'level_skipped':
       return {
         ...state,
@@ -172,33 +178,38 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
         }),
       };
     case 'reminded':
-      return { ...state, signOffs: patchSignOff(state, event.signOff, { reminders: (openSignOff(state)?.reminders ?? []).filter((r) => r > event.at) }) };
-    case 'claimed':
-      return { ...state, signOffs: patchOpen(state, { owner: event.by, claimedBy: event.by }) };
-    case 'released':
       return {
         ...state,
-        signOffs: patchOpen(state, { owner: firstUnsigned(openSignOff(state)?.asked ?? [], openSignOff(state)?.given ?? []), claimedBy: null }),
+        signOffs: patchSignOff(state, event.signOff, { reminders: (openSignOff(state, event.signOff)?.reminders ?? []).filter((r) => r > event.at) }),
       };
+    case 'claimed':
+      return standingWith(state, openSignOff(state, event.signOff)?.id, { owner: event.by, claimedBy: event.by });
+    case 'released': {
+      const open = openSignOff(state, event.signOff);
+      return standingWith(state, open?.id, { owner: firstUnsigned(open?.asked ?? [], open?.given ?? []), claimedBy: null });
+    }
     case 'signed_off': {
       const signOff = state.signOffs.find((s) => s.id === event.signOff);
       const given = [...(signOff?.given ?? []), { person: event.by, role: event.role, at }];
       const done = event.complete
-        ? ({ status: 'given', owner: null, claimedBy: null, dueAt: null, reminders: [] } as const)
+        ? // A hold is of one sign-off: the others have ladders, and holds, of their own.
+          ({ status: 'given', owner: null, claimedBy: null, dueAt: null, reminders: [], hold: null } as const)
         : { claimedBy: null, owner: firstUnsigned(signOff?.asked ?? [], given) };
-      // A hold is of one sign-off: the next one has a ladder, and a hold, of its own.
-      return { ...state, hold: event.complete ? null : state.hold, signOffs: patchSignOff(state, event.signOff, { given, ...done }) };
+      const conditions = unite(state.conditions, saidIn(event.conditions, at));
+      return { ...standingWith(state, event.signOff, { given, ...done }), ...(conditions ? { conditions } : {}) };
     }
     case 'taken_over':
-      return { ...state, state: 'taken_over', hold: null, takeover: { by: event.by, role: event.role, at, dueAt: event.dueAt } };
-    case 'held':
       return {
         ...state,
-        state: 'held',
-        hold: { role: event.role, owner: event.owner, asked: event.asked, dueAt: event.dueAt, then: event.then },
-        // A claim of the level before does not bind the backup, who could not decide otherwise.
-        signOffs: patchOpen(state, { asked: event.asked, owner: event.owner, claimedBy: null, dueAt: event.dueAt, reminders: [] }),
+        state: 'taken_over',
+        signOffs: state.signOffs.map((s) => ({ ...s, hold: null })),
+        takeover: { by: event.by, role: event.role, at, dueAt: event.dueAt },
       };
+    case 'held': {
+      const { role, then, asked, owner, dueAt } = event;
+      // A claim of the level before does not bind the backup, who could not decide otherwise.
+      return standingWith(state, openSignOff(state, event.signOff)?.id, { asked, owner, claimedBy: null, dueAt, reminders: [], hold: { role, then } });
+    }
     case 'ended':
       return {
         ...state,
@@ -214,6 +225,7 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
     case 'requested':
     case 'level_timed_out':
     case 'denied':
+    case 'answered':
     case 'handed_back':
     case 'resolved':
     case 'takeover_lapsed':

@@ -3,13 +3,13 @@
  * Pure: imports only from domain.
  */
 import { channelsLeft } from './channels';
-import { nextInstant, whatIsNext } from './ladder';
+import { momentOf, nextInstant, whatIsNext } from './ladder';
 import { personOf, type Directory } from './directory';
 import type { OwedKind } from './events';
 import type { Instant } from './json';
 import type { ApprovalResult, State } from './outcome';
 import type { Plan } from './plan';
-import { hasEnded, openSignOff, type ApprovalState } from './state';
+import { hasEnded, openSignOffs, type ApprovalState } from './state';
 
 /** Something the workflow has to start; `id` is stable over retries and restarts. */
 export interface Todo {
@@ -21,7 +21,7 @@ export interface Todo {
   readonly slow?: true;
   /** Set where the one called is known to answer soon: the attempt is made inside of the task that decides. */
   readonly quick?: true;
-  /** Only for `signal_workflow`. */
+  /** Only for `signal_workflow` and `pause_workflow`. */
   readonly workflowId?: string;
 }
 
@@ -48,6 +48,46 @@ export interface ApprovalView {
 /** The engine cuts a summary at 400 bytes. */
 const LABEL_MAX = 200;
 
+/** Who has it, or a part of it, until when. */
+interface Standing {
+  readonly signOff: string | null;
+  readonly level: string;
+  readonly owner: string | null;
+  readonly due: Instant | null;
+  /** When something happens next: a reminder, or that the time is over. */
+  readonly moment: Instant | null;
+  /** Empty where it is not known before. */
+  readonly next: string;
+}
+
+/** One for each open sign-off; one for the whole where somebody has taken it over. */
+function standingsOf(state: ApprovalState, plan: Plan): Standing[] {
+  const { takeover } = state;
+  if (takeover) return [{ signOff: null, level: 'taken over', owner: takeover.by, due: takeover.dueAt, moment: takeover.dueAt, next: '' }];
+  return openSignOffs(state).map((open) => {
+    const signOff = plan.signOffs.find((s) => s.id === open.id);
+    const level = open.hold ? `held for ${open.hold.role}` : (signOff?.ladder[open.level]?.name ?? '');
+    const next = open.hold || !signOff ? '' : whatIsNext(plan, signOff, open.level);
+    return { signOff: open.id, level, owner: open.owner, due: open.dueAt, moment: momentOf(open), next };
+  });
+}
+
+function detailsOf({ state }: ApprovalState, plan: Plan, shown: readonly Standing[], name: (id: string) => string): string {
+  const owned = shown.filter(({ owner }) => owner !== null);
+  if (owned.length === 0) return `**${state}**`;
+  const [only] = owned.length === 1 ? owned : [];
+  const which = only?.signOff != null && plan.signOffs.length > 1 ? `(sign-off ${only.signOff} of ${plan.signOffs.length}) ` : '';
+  const until = ({ level, owner, due, next }: Standing): string[] =>
+    only
+      ? [`- until ${minute(due)}`, ...(next ? [`- then ${next}`] : [])]
+      : [`- ${level} (${name(owner ?? '')}) until ${minute(due)}${next ? `, then ${next}` : ''}`];
+  return [`**${state}** ${which}on ${owned.map(({ owner, level }) => `**${name(owner ?? '')}** (${level})`).join(' and ')}`, ...owned.flatMap(until)].join(
+    '\n',
+  );
+}
+
+const unique = (names: readonly string[]): string[] => [...new Set(names)];
+
 /** `2026-11-21 08:09 UTC`. */
 const minute = (at: Instant | null): string => (at === null ? 'no deadline' : `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`);
 
@@ -61,33 +101,27 @@ export function viewOf(
   isQuick: (url: string) => boolean = () => false,
 ): ApprovalView {
   const name = (id: string): string => personOf(directory, id)?.name ?? id;
-  const open = openSignOff(state);
-  const signOff = plan.signOffs.find((s) => s.id === open?.id);
-  const level = open && signOff?.ladder[open.level];
   const ended = hasEnded(state);
-  const owner = state.takeover?.by ?? open?.owner ?? state.hold?.owner ?? null;
-  const due = state.takeover?.dueAt ?? state.hold?.dueAt ?? open?.dueAt ?? null;
-  const levelName = ended ? '' : state.hold ? `held for ${state.hold.role}` : state.takeover ? `taken over` : (level?.name ?? '');
+  const shown = ended ? [] : standingsOf(state, plan);
+  const owners = unique(shown.flatMap(({ owner }) => owner ?? []));
   const at = nextInstant(state);
-  const next = state.takeover || state.hold || !signOff || !open ? '' : whatIsNext(plan, signOff, open.level);
-  const whoAndWhen = !owner ? '' : `${levelName} (${name(owner)}) until ${minute(due)}${next ? `, then ${next}` : ''}`;
-  const label = (at === due ? whoAndWhen : `Remind ${whoAndWhen}`).slice(0, LABEL_MAX);
-  const details = ended
-    ? `**${state.state}**: ${state.ended?.why ?? ''}`
-    : owner
-      ? [
-          `**${state.state}** ${signOff && plan.signOffs.length > 1 ? `(sign-off ${signOff.id} of ${plan.signOffs.length}) ` : ''}on **${name(owner)}** (${levelName})`,
-          `- until ${minute(due)}`,
-          ...(next ? [`- then ${next}`] : []),
-        ].join('\n')
-      : `**${state.state}**`;
+  const dues = shown.flatMap(({ due }) => due ?? []);
+  const due = dues.length === 0 ? null : dues.reduce((a, b) => (b < a ? b : a));
+  const lanes = unique(openSignOffs(state).flatMap(({ id }) => plan.signOffs.find((s) => s.id === id)?.lane ?? []));
+  const whoAndWhen = ({ owner, level, due, next }: Standing): string =>
+    owner === null ? '' : `${level} (${name(owner)}) until ${minute(due)}${next ? `, then ${next}` : ''}`;
+  const label = shown
+    .filter(({ moment }) => moment === at)
+    .map((one) => (at === one.due ? whoAndWhen(one) : `Remind ${whoAndWhen(one)}`))
+    .join('; ')
+    .slice(0, LABEL_MAX);
   return {
     seq: state.seq,
     state: state.state,
     now,
     wake: at ? { at, label } : null,
-    attributes: { state: state.state, level: levelName, lanes: [signOff?.lane ?? plan.lane], owners: !ended && owner ? [owner] : [], due: ended ? null : due },
-    details,
+    attributes: { state: state.state, level: unique(shown.map(({ level }) => level)).join(', '), lanes: lanes.length > 0 ? lanes : [plan.lane], owners, due },
+    details: ended ? `**${state.state}**: ${state.ended?.why ?? ''}` : detailsOf(state, plan, shown, name),
     todo: state.owed
       .filter((o) => o.status === 'owed' || o.status === 'failed_for_now')
       .map((debt): Todo => {
@@ -113,6 +147,10 @@ export function viewOf(
             return { id, kind: owed.kind, summary: 'Resume the agent by signed callback', ...(isQuick(owed.url) ? { quick: true } : {}) };
           case 'signal_workflow':
             return { id, kind: owed.kind, summary: 'Resume the agent workflow', workflowId: owed.workflowId };
+          case 'pause_workflow':
+            return { id, kind: owed.kind, summary: 'Pause the agent workflow', workflowId: owed.workflowId };
+          case 'disable_credential':
+            return { id, kind: owed.kind, summary: `Disable the credential ${owed.credential}`, slow: true };
         }
       }),
     result,

@@ -247,3 +247,19 @@ function detailLines({ what, before, after, loosens }: Detail, change: Change['c
   if (was.length + now.length <= SHORT) return [`  ${what}: ${now}, was ${was}${mark}`];
   return [`  ${what}:${mark}`, `    was  ${was}`, `    now  ${now}`];
 }
+
+/** How many changes a line names; the others are counted. */
+const NAMED = 3;
+
+/** The same in one line: what changed, and whether less is asked. */
+export function summarizeDiff({ before, after, changes }: PolicyDiff): string {
+  if (before.hash === after.hash) return 'the same policy';
+  if (changes.length === 0) return 'only words, examples or its name';
+  const inWords = ({ kind, name, change, loosens }: Change): string =>
+    `${kind === 'order' || kind === 'row' ? '' : `${kind} `}${name} ${change}${loosens ? ' (less is asked)' : ''}`;
+  // What loosens is never among those that are only counted.
+  const ordered = [...changes].sort((a, b) => Number(b.loosens) - Number(a.loosens));
+  const shown = Math.max(NAMED, ordered.filter((c) => c.loosens).length);
+  const more = ordered.length - shown;
+  return `${ordered.slice(0, shown).map(inWords).join('; ')}${more > 0 ? `; and ${String(more)} more` : ''}`;
+}

@@ -64,6 +64,8 @@ export function onTimeoutOf(work: Work, defaults: DefaultsDocument): OnTimeout {
     ...(doc.alternative ? { alternative: doc.alternative } : {}),
     ...(doc.ticket ? { ticket: doc.ticket } : {}),
     ...notice(doc.tell_customer),
+    ...(doc.pause_workflow ? { pauseWorkflow: doc.pause_workflow } : {}),
+    ...(doc.disable_credential ? { disableCredentials: [doc.disable_credential] } : {}),
   };
 }
 

@@ -139,6 +139,9 @@ function compileLadder(
   return { ladder, levelsAt };
 }
 
+/** Whether the sign-offs of a row are asked for all at once. */
+export const isParallel = ({ doc }: DeclaredRow): boolean => doc.order === 'parallel' && (doc.sign_offs?.length ?? 0) > 1;
+
 /** The sign-offs a row asks for: those it lists, or the one its lane and ladder imply. */
 export function compileSignOffs(declared: Declared, row: DeclaredRow, lane: string, tier: Tier, report: Report): CompiledSignOff[] {
   const { doc, at, id } = row;
@@ -149,6 +152,8 @@ export function compileSignOffs(declared: Declared, row: DeclaredRow, lane: stri
   if (doc.ladder && doc.sign_offs?.[0]?.ladder) {
     report.error('decorative_key', placeOf(at, 'ladder'), id, 'The first sign-off has a ladder of its own, so this one is never used; remove one of the two');
   }
+  if (doc.order !== undefined && (doc.sign_offs?.length ?? 0) < 2)
+    report.error('decorative_key', placeOf(at, 'order'), id, 'With one sign-off there is no order; remove order:, or list several sign_offs');
   return listed.flatMap(({ doc: signOff, path }, i) => {
     const signLane = signOff.lane ?? lane;
     if (!declared.lanes.has(signLane)) {
@@ -195,6 +200,13 @@ export function compileSignOffs(declared: Declared, row: DeclaredRow, lane: stri
           placeOf(at, ...path, 'only'),
           id,
           'The first sign-off has none before it whose authority could be exceeded; remove only:',
+        );
+      if (isParallel(row))
+        report.error(
+          'contradiction',
+          placeOf(at, ...path, 'only'),
+          id,
+          'Sign-offs asked for at once have none before them whose authority could be exceeded; remove only:, or say order: sequence',
         );
       if (doc.amount === undefined)
         report.error('contradiction', placeOf(at, ...path, 'only'), id, 'only: above_authority needs an amount to measure; add amount: to the row');

@@ -6,12 +6,17 @@ import type { Money } from '../domain/money';
 import { compareMoney, CurrencyMismatch } from '../domain/money';
 import { MEANWHILE, TIERS, TIMEOUT_ENDS, type Effect, type Level, type OnDeny, type OnTimeout, type Plan, type SignOff } from '../domain/plan';
 import type { CompiledRow, CompiledSignOff } from './model';
+import { mergeAsked, mergeOffers, type CompiledOffers } from './offers';
 import { RISKS, URGENCIES } from './schema';
 
 /** Mildest first. */
 export const EFFECTS: readonly Effect[] = ['allow', 'approval', 'escalation', 'block'];
 
-type Merged = Omit<Plan, 'policy' | 'rows' | 'amount' | 'authority'>;
+interface Merged extends Omit<Plan, 'policy' | 'rows' | 'amount' | 'authority' | 'offers' | 'asksFor'> {
+  /** Not measured against the request yet. */
+  readonly offered: CompiledOffers | null;
+  readonly asked: Plan['asksFor'] | null;
+}
 
 /** The greater of two by the order of a list. */
 const highest = <T>(order: readonly T[], values: readonly T[]): T => values.reduce((a, b) => (order.indexOf(b) > order.indexOf(a) ? b : a));
@@ -56,15 +61,27 @@ export function strictest(rows: readonly [CompiledRow, ...CompiledRow[]], amount
     takeoverMs: Math.min(...parts.map((r) => r.takeoverMs)),
     samePersonAllowed: parts.every((r) => r.samePersonAllowed),
     instruction: lead.instruction,
+    offered: effect === 'approval' ? mergeOffers(asking) : null,
+    asked: effect === 'escalation' ? mergeAsked(rows.filter((r) => r.effect === 'escalation')) : null,
   };
 }
 
-/** The safer end holds, with what belongs to it; tickets and notices are the union, the first row in order giving the words. */
+/** The safer end holds, with what belongs to it; tickets, notices and effects are the union, the first row in order giving the words. */
 function safest(parts: readonly CompiledRow[]): OnTimeout {
-  const chosen = parts.reduce((a, b) => (TIMEOUT_ENDS.indexOf(b.onTimeout.end) < TIMEOUT_ENDS.indexOf(a.onTimeout.end) ? b : a)).onTimeout;
-  const ticket = parts.map((r) => r.onTimeout.ticket).find((t) => t !== undefined);
-  const tellCustomer = parts.map((r) => r.onTimeout.tellCustomer).find((t) => t !== undefined);
-  return { ...chosen, ...(ticket ? { ticket } : {}), ...(tellCustomer ? { tellCustomer } : {}) };
+  const ends = parts.map((r) => r.onTimeout);
+  const chosen = ends.reduce((a, b) => (TIMEOUT_ENDS.indexOf(b.end) < TIMEOUT_ENDS.indexOf(a.end) ? b : a));
+  const ticket = ends.map((e) => e.ticket).find((t) => t !== undefined);
+  const tellCustomer = ends.map((e) => e.tellCustomer).find((t) => t !== undefined);
+  const pauseWorkflow = ends.map((e) => e.pauseWorkflow).find((p) => p !== undefined);
+  const credentials = ends.flatMap((e) => e.disableCredentials ?? []);
+  const disableCredentials = credentials.filter(({ credential }, i) => credentials.findIndex((c) => c.credential === credential) === i);
+  return {
+    ...chosen,
+    ...(ticket ? { ticket } : {}),
+    ...(tellCustomer ? { tellCustomer } : {}),
+    ...(pauseWorkflow ? { pauseWorkflow } : {}),
+    ...(disableCredentials.length > 0 ? { disableCredentials } : {}),
+  };
 }
 
 function onDenyOf(lead: CompiledRow, parts: readonly CompiledRow[]): OnDeny {
@@ -72,10 +89,13 @@ function onDenyOf(lead: CompiledRow, parts: readonly CompiledRow[]): OnDeny {
   return { path: lead.onDeny.path, tellRequester: parts.some((r) => r.onDeny.tellRequester), ...(tellCustomer ? { tellCustomer } : {}) };
 }
 
-/** Each sign-off that is needed, in row order, an escalation's first; the same lane and role from two rows is one signature. */
+/**
+ * Each sign-off that is needed, in row order, an escalation's first; the same lane and role from two rows is one signature, in the earlier
+ * of its two places. Those of one parallel row share a stage; every other has one of its own.
+ */
 function unite(rows: readonly CompiledRow[], effect: Effect, amounts: ReadonlyMap<string, Money>, authority: Plan['authority']): SignOff[] {
   const inOrder = effect === 'escalation' ? [...rows.filter((r) => r.effect === 'escalation'), ...rows.filter((r) => r.effect !== 'escalation')] : rows;
-  const united: Omit<SignOff, 'id'>[] = [];
+  const united: (Omit<SignOff, 'id' | 'stage'> & { readonly stage: string })[] = [];
   for (const row of inOrder) {
     for (const [i, signOff] of row.signOffs.entries()) {
       if (signOff.onlyAbove && withinAuthority(row.signOffs[i - 1], amounts.get(row.id), authority)) continue;
@@ -88,10 +108,17 @@ function unite(rows: readonly CompiledRow[], effect: Effect, amounts: ReadonlyMa
           ladder: tighter(before.ladder, signOff.ladder),
           rows: [...new Set([...before.rows, row.id])],
         };
-      else united.push({ lane: signOff.lane, role: signOff.role, quorum: signOff.quorum, ladder: signOff.ladder, rows: [row.id] });
+      else {
+        const stage = row.parallel ? row.id : `${row.id} ${String(i)}`;
+        united.push({ stage, lane: signOff.lane, role: signOff.role, quorum: signOff.quorum, ladder: signOff.ladder, rows: [row.id] });
+      }
     }
   }
-  return united.map((signOff, i) => ({ id: String(i + 1), ...signOff }));
+  const stages = [...new Set(united.map((s) => s.stage))];
+  return united.map(({ stage, ...signOff }, i) => {
+    const shared = united.filter((s) => s.stage === stage).length > 1;
+    return { id: String(i + 1), ...(shared ? { stage: stages.indexOf(stage) + 1 } : {}), ...signOff };
+  });
 }
 
 /** Whether the amount is within what the sign-off before may decide; the limit itself is. Unknown or in another currency: it is not. */

@@ -7,8 +7,9 @@ import { createAttempt } from '../activities/attempt';
 import { createCallback } from '../activities/callback';
 import type { Core } from '../activities/core';
 import { CommitError } from '../activities/errors';
+import { createCredentialHook, type CredentialHookSettings } from '../activities/credential';
 import { createEgress } from '../activities/egress';
-import { signalOutcome } from '../activities/engine';
+import { signalOutcome, signalPause } from '../activities/engine';
 import { createBerths } from '../activities/berths';
 import { createEmail } from '../activities/notify/email';
 import { createWebhook, type WebhookSettings } from '../activities/notify/webhook';
@@ -22,6 +23,8 @@ export interface WorkerOptions {
   readonly mailFrom: string;
   /** The webhook of this installation; none when left out. */
   readonly webhook?: WebhookSettings | null;
+  /** What disables credential paths; none when left out. */
+  readonly credentialHook?: CredentialHookSettings | null;
   /** How long one call to an agent or to the webhook may take, in milliseconds. */
   readonly callTimeoutMs?: number;
   readonly reconcileGraceMs?: number;
@@ -43,7 +46,12 @@ export function createActivities(core: Core, options: WorkerOptions): { readonly
       callback: createCallback({ ...calling, words: { receiver: 'The receiver', what: 'webhook' } }),
       publicUrl: deps.publicUrl,
     }),
+    credentialHook: createCredentialHook({
+      settings: options.credentialHook ?? null,
+      callback: createCallback({ ...calling, words: { receiver: 'The credential hook', what: 'call' } }),
+    }),
     signalOutcome: (workflowId, approvalId) => signalOutcome(options.client, workflowId, approvalId),
+    signalPause: (workflowId, message) => signalPause(options.client, workflowId, message),
   });
   const grace = options.reconcileGraceMs === undefined ? {} : { graceMs: options.reconcileGraceMs };
   return {

@@ -13,6 +13,7 @@ import { exposition } from '../activities/telemetry/exposition';
 import { createGauges } from '../activities/telemetry/gauges';
 import { createLog } from '../activities/telemetry/log';
 import { serveTelemetry } from '../activities/telemetry/server';
+import type { CredentialHookSettings } from '../activities/credential';
 import type { WebhookSettings } from '../activities/notify/webhook';
 import { createActivities } from './activities';
 import { readBundle } from './bundle';
@@ -48,6 +49,7 @@ async function main(): Promise<void> {
     smtpUrl: config.smtpUrl ?? '',
     mailFrom: config.mailFrom,
     webhook: webhookOf(config, log),
+    credentialHook: credentialHookOf(config, log),
   });
   const deployment = deploymentOf(config);
   const worker = await createWorker({
@@ -133,6 +135,13 @@ async function sayWhetherCurrent(log: Logger, client: Client, deployment: Deploy
 function webhookOf({ webhookUrl: url, webhookSecrets: secrets }: Config, log: Logger): WebhookSettings | null {
   if (url !== null) log.info({ host: new URL(url).host, secrets: secrets.length }, 'the channel webhook goes out to this host');
   else log.info('no webhook is configured: questions over the channel webhook go to the next channel of their level at once');
+  return url === null ? null : { url, secrets };
+}
+
+/** The same for the credential hook: a policy that disables a credential where there is none fails at that, visibly, and ends all the same. */
+function credentialHookOf({ credentialHook: url, credentialHookSecrets: secrets }: Config, log: Logger): CredentialHookSettings | null {
+  if (url !== null) log.info({ host: new URL(url).host, secrets: secrets.length }, 'credentials are disabled through this host');
+  else log.info('no credential hook is configured: what a policy wants disabled is left to people, and shown as failed');
   return url === null ? null : { url, secrets };
 }
 

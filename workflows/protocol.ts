@@ -51,6 +51,20 @@ export const VIEW_QUERY = 'view';
  */
 export const OUTCOME_SIGNAL = 'countersign-outcome';
 
+/** Sent to the same workflow, with a {@link PauseMessage}, where the policy says that silence pauses the agent. It only ever stops something. */
+export const PAUSE_SIGNAL = 'countersign_pause';
+/** Sent by a person who operates the agent: it goes on. */
+export const RESUME_SIGNAL = 'countersign_resume';
+/** Why an agent's workflow is paused; null while it is not. */
+export const PAUSED_QUERY = 'countersign_paused';
+
+/** Never encrypted: an agent's worker has none of Countersign's keys. */
+export interface PauseMessage {
+  readonly approvalId: string;
+  /** In the policy's words. */
+  readonly reason: string;
+}
+
 /** Never encrypted: an agent's worker has none of Countersign's keys. */
 export interface Knock {
   readonly approvalId: string;
@@ -167,6 +181,8 @@ export interface DeliveryInput {
   readonly timeScale: number;
   /** When the next attempt is due, in milliseconds of domain time from the start. */
   readonly firstInMs: number;
+  /** Its number, after continue-as-new; the second in a first run. */
+  readonly attempt?: number;
 }
 
 /** The activity of each debt, named so that an operator reads in the history what was done. */
@@ -180,6 +196,8 @@ export const EFFECTS = {
   open_ticket: 'openTicket',
   callback: 'resumeAgent',
   signal_workflow: 'signalAgent',
+  pause_workflow: 'pauseAgent',
+  disable_credential: 'disableCredential',
 } as const satisfies Record<OwedKind, string>;
 
 /** One attempt each, recorded. */

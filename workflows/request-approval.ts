@@ -4,7 +4,8 @@
  * It promises: one approval per `workflowId/step` however often the agent's run is retried, reset or continued as new;
  * that it ended is told by the child's end or by a signal to this workflow's id, whichever is first, and how is read from the
  * record, with the agent's key. What Countersign leaves in this workflow's history is never encrypted, so that its worker needs none of
- * Countersign's payload keys. Cancelling the agent withdraws the request and waits until that is on the record.
+ * Countersign's payload keys. Cancelling the agent withdraws the request and waits until that is on the record. An agent that the policy
+ * pauses asks for nothing more until a person resumes it.
  *
  * Must not import zod, Node built-ins or the client.
  */
@@ -15,6 +16,7 @@ import {
   ParentClosePolicy,
   WorkflowIdReusePolicy,
   condition,
+  defineQuery,
   defineSignal,
   getExternalWorkflowHandle,
   isCancellation,
@@ -30,6 +32,9 @@ import type { RequestDraft } from '../domain/request';
 import {
   APPROVAL_WORKFLOW,
   OUTCOME_SIGNAL,
+  PAUSED_QUERY,
+  PAUSE_SIGNAL,
+  RESUME_SIGNAL,
   TASK_QUEUE,
   WITHDRAW_SIGNAL,
   approvalWorkflowId,
@@ -38,13 +43,20 @@ import {
   type ApprovalResult,
   type ChildEnd,
   type Knock,
+  type PauseMessage,
   type SubmittedRequest,
 } from './protocol';
 
 export const outcomeSignal = defineSignal<[Knock]>(OUTCOME_SIGNAL);
+export const pauseSignal = defineSignal<[PauseMessage]>(PAUSE_SIGNAL);
+export const resumeSignal = defineSignal(RESUME_SIGNAL);
+export const pausedQuery = defineQuery<Paused | null>(PAUSED_QUERY);
 
 /** A request as an agent workflow states it: how to resume is filled in by the helper. */
 export type AgentRequest = Omit<RequestDraft, 'resume' | 'run'> & { readonly run?: string };
+
+/** Why this agent stands still: silence on one of its requests paused it, as the policy says. */
+export type Paused = PauseMessage;
 
 export interface Countersign {
   /**
@@ -53,6 +65,13 @@ export interface Countersign {
    * agent was cancelled, after the withdrawal is on the record.
    */
   requestApproval(step: string, request: AgentRequest): Promise<ApprovalResult>;
+  /**
+   * Waits while this agent is paused, and goes on when a person has sent it {@link RESUME_SIGNAL}; at once where it is not paused. An agent
+   * with a loop awaits it at the top of each round, and before it continues as new, since the next run knows nothing of it. A request waits by itself.
+   */
+  untilResumed(): Promise<void>;
+  /** The first pause that nobody has ended yet; null while there is none. */
+  paused(): Paused | null;
 }
 
 /** Call once, at the top of the agent's workflow, before its first await: it sets the outcome's signal handler. */
@@ -61,9 +80,16 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
   const knocks = new Set<string>();
   setHandler(outcomeSignal, (message: unknown) => void knocks.add(approvalIdIn(message)));
   const activities = proxyActivities<AgentActivities>({ startToCloseTimeout: '30s', retry: { maximumInterval: '10s' } });
+  const pauses = new Pauses();
+  setHandler(pauseSignal, (message: unknown) => void pauses.pause(approvalIdIn(message), reasonIn(message)));
+  setHandler(resumeSignal, () => void pauses.resume());
+  setHandler(pausedQuery, () => pauses.first);
 
   return {
+    untilResumed: () => pauses.over(),
+    paused: () => pauses.first,
     async requestApproval(step, request) {
+      await pauses.over();
       const { workflowId } = workflowInfo();
       const cancelled = { yes: false, withdrawn: false };
       const lost = { yes: false };
@@ -104,9 +130,36 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
       });
       // A decision that was there before the cancellation is the outcome; a withdrawal is the agent's own doing.
       if (cancelled.withdrawn) await CancellationScope.current().cancelRequested;
+      // The signal may come later than the result, or not at all: the record says it as well.
+      if (result.next.pause) pauses.pause(result.approvalId, result.next.pause.reason);
       return result;
     },
   };
+}
+
+/** What has paused this run, once for each approval: a signal that comes again, or after the result, pauses nothing a second time. */
+class Pauses {
+  private readonly open = new Map<string, Paused>();
+  private readonly seen = new Set<string>();
+
+  get first(): Paused | null {
+    const [first] = this.open.values();
+    return first ?? null;
+  }
+
+  pause(approvalId: string, reason: string): void {
+    if (this.seen.has(approvalId)) return;
+    this.seen.add(approvalId);
+    this.open.set(approvalId, { approvalId, reason });
+  }
+
+  resume(): void {
+    this.open.clear();
+  }
+
+  async over(): Promise<void> {
+    if (this.first) await condition(() => this.first === null);
+  }
 }
 
 /** Guards the change: an agent of before waits on. */
@@ -124,6 +177,9 @@ const lostFailure = (approvalId: string): ApplicationFailure =>
 
 const approvalIdIn = (message: unknown): string =>
   typeof message === 'object' && message !== null && 'approvalId' in message && typeof message.approvalId === 'string' ? message.approvalId : '';
+
+const reasonIn = (message: unknown): string =>
+  typeof message === 'object' && message !== null && 'reason' in message && typeof message.reason === 'string' ? message.reason : 'no reason was given';
 
 type ApprovalWorkflow = (input: ApprovalInput) => Promise<ChildEnd>;
 

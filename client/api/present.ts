@@ -4,8 +4,11 @@
 import type { z } from 'zod';
 import type { ApprovalRow } from './reads';
 import type { ApprovalSchema, SubmittedSchema } from './schemas';
+import { factLines } from '../../domain/answers';
+import { conditionWords } from '../../domain/conditions';
 import type { ApprovalEvent, OwedKind } from '../../domain/events';
 import type { Instant } from '../../domain/json';
+import type { Conditions } from '../../domain/plan';
 
 export type Submitted = z.output<typeof SubmittedSchema>;
 
@@ -19,9 +22,11 @@ export const presentApproval = (a: ApprovalRow, publicUrl: string): z.output<typ
   ended: a.ended,
   headline: a.headline,
   lane: a.lane,
+  lanes: [...a.lanes],
   tier: a.tier,
   level: a.level,
   owner: a.owner,
+  owners: [...a.owners],
   due_at: a.dueAt,
   seq: a.seq,
   packet_digest: a.packetDigest,
@@ -48,6 +53,8 @@ const DONE: Readonly<Record<OwedKind, (to: string, by: string) => string>> = {
   open_ticket: (to) => `Ticket in the queue ${to}`,
   callback: (to) => `Signed callback to ${to}`,
   signal_workflow: (to) => `Signal to the agent's workflow ${to}`,
+  pause_workflow: (to) => `Signal to the agent's workflow ${to}, to pause`,
+  disable_credential: (to) => `Credential hook for ${to}, to disable it`,
 };
 
 function attempted({ kind, status, attempt, detail, channel, reached, fallsTo }: Extract<ApprovalEvent, { type: 'attempted' }>, to: string): string {
@@ -56,6 +63,14 @@ function attempted({ kind, status, attempt, detail, channel, reached, fallsTo }:
   const next = fallsTo === undefined ? '' : `; next by ${fallsTo}`;
   return `${what}: attempt ${String(attempt)} ${status === 'failed_for_now' ? 'failed for now' : 'failed for good'} (${detail})${next}`;
 }
+
+/** `, at most USD 200.00`; nothing for a yes to what was asked. */
+const limitedTo = (conditions: Conditions | undefined): string =>
+  conditions
+    ? conditionWords(conditions)
+        .map((words) => `, ${words}`)
+        .join('')
+    : '';
 
 /** One sentence for a line of the timeline; `name` turns a person's id into a name. */
 export function sentence(event: ApprovalEvent, name: (id: string) => string): string {
@@ -77,11 +92,13 @@ export function sentence(event: ApprovalEvent, name: (id: string) => string): st
     case 'released':
       return `${name(event.by)} (${event.role}) released it`;
     case 'signed_off':
-      return `${name(event.by)} (${event.role}) said yes${event.authority === 'endorsement' ? ', an endorsement that a further sign-off completes' : ''}${event.reason ? `: ${event.reason}` : ''}`;
+      return `${name(event.by)} (${event.role}) said yes${event.authority === 'endorsement' ? ', an endorsement that a further sign-off completes' : ''}${limitedTo(event.conditions)}${event.reason ? `: ${event.reason}` : ''}`;
     case 'denied':
       return `${name(event.by)} (${event.role}) said no: ${event.reason}`;
     case 'taken_over':
       return `${name(event.by)} (${event.role}) took it over until ${minute(event.dueAt)}${event.reason ? `: ${event.reason}` : ''}`;
+    case 'answered':
+      return `${name(event.by)} (${event.role}) answered: ${factLines(event.facts).join('; ')}`;
     case 'handed_back':
       return `${name(event.by)} (${event.role}) handed it back: ${event.instructions}`;
     case 'resolved':

@@ -14,7 +14,7 @@ const card = (
   now: Instant,
   name: NameOf,
 ): Markup => html`<li class="card"><a href="/approvals/${encodeURIComponent(a.approvalId)}">${a.headline}</a>
-<p>${badge(a.state)} <span class="muted">${a.lane}${a.level !== '' && ` · ${a.level}`}${a.owner !== null && ` · ${name(a.owner)}`}</span>
+<p>${badge(a.state)} <span class="muted">${a.lanes.join(', ')}${a.level !== '' && ` · ${a.level}`}${a.owners.length > 0 && ` · ${a.owners.map(name).join(' and ')}`}</span>
 ${a.dueAt !== null && html`<span class="due">until ${when(a.dueAt)} (${fromNow(a.dueAt, now)})</span>`}</p></li>`;
 
 export function inboxPage(mine: readonly ApprovalRow[], others: readonly ApprovalRow[], now: Instant, name: NameOf): Markup {

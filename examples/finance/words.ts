@@ -14,6 +14,8 @@ const DONE: Readonly<Record<OwedKind, (to: string) => string>> = {
   open_ticket: (to) => `a ticket was opened in the queue ${to}`,
   callback: () => 'the agent took the signed callback, and resumes',
   signal_workflow: () => 'the agent was signalled, and resumes',
+  pause_workflow: () => 'the agent was told to pause',
+  disable_credential: (to) => `the credential ${to} was disabled`,
 };
 
 /** What stands on the terminal; null for what only a machine wants to know. */

@@ -66,6 +66,9 @@ export interface Tables {
     state: string;
     lane: string;
     owner: string | null;
+    /** Of the sign-offs that are open side by side; empty where there is one at most. */
+    lanes: ColumnType<readonly string[], string | undefined, string>;
+    owners: ColumnType<readonly string[], string | undefined, string>;
     level: string;
     due_at: Instant | null;
     wake_at: Instant | null;

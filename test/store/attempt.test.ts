@@ -6,6 +6,7 @@ import pino from 'pino';
 import { createAttempt } from '../../activities/attempt';
 import { createCallback } from '../../activities/callback';
 import { createCore } from '../../activities/core';
+import { createCredentialHook } from '../../activities/credential';
 import { createEgress } from '../../activities/egress';
 import { createEmail } from '../../activities/notify/email';
 import { createWebhook } from '../../activities/notify/webhook';
@@ -38,7 +39,9 @@ it('a question that could not be sent is superseded once its level has passed', 
   );
   const webhook = createWebhook({ settings: null, callback, publicUrl });
   const signalOutcome = () => Promise.resolve('gone' as const);
-  const attempt = createAttempt({ ...core.deps, active: core.active, email, webhook, callback, pace: core.pace, signalOutcome });
+  const signals = { signalOutcome, signalPause: signalOutcome };
+  const credentialHook = createCredentialHook({ settings: null, callback });
+  const attempt = createAttempt({ ...core.deps, active: core.active, email, webhook, callback, pace: core.pace, ...signals, credentialHook });
   await publish(store, DESK_POLICY, DESK_DIRECTORY);
   await registerAgent(store.db, { ...AGENT, callbackHosts: [], callbackSecrets: [] });
   const { approvalId } = await core.submit(AGENT, randomUUID(), refund(30_000));

@@ -47,7 +47,7 @@ export interface WorldOptions {
   /** Of client and worker; without it payloads lie in the engine in clear. */
   readonly dataConverter?: DataConverter;
   /** The installation's webhook, and how long a call may take. */
-  readonly calls?: Pick<WorkerOptions, 'webhook' | 'callTimeoutMs'>;
+  readonly calls?: Pick<WorkerOptions, 'webhook' | 'credentialHook' | 'callTimeoutMs'>;
   /** Addresses that the mail server refuses, with its code. */
   readonly refuseMail?: (address: string) => number | null;
   /** Without a worker: the test starts one itself, or none. */

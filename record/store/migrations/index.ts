@@ -7,6 +7,7 @@ import { appendOnly } from './0002_append_only';
 import { reached } from './0003_reached';
 import { recent } from './0004_recent';
 import { unplaced } from './0005_unplaced';
+import { sideBySide } from './0006_side_by_side';
 
 export const migrations: Record<string, Migration> = {
   '0001_spine': spine,
@@ -14,4 +15,5 @@ export const migrations: Record<string, Migration> = {
   '0003_reached': reached,
   '0004_recent': recent,
   '0005_unplaced': unplaced,
+  '0006_side_by_side': sideBySide,
 };

@@ -1,11 +1,12 @@
 /** Agents that do more while and after they wait than the sample does. For the worker of an agent. */
-import { condition, continueAsNew, defineSignal, setHandler } from '@temporalio/workflow';
+import { condition, continueAsNew, defineQuery, defineSignal, setHandler } from '@temporalio/workflow';
 import type { ApprovalResult } from '../../../workflows/protocol';
 import { useCountersign, type AgentRequest } from '../../../workflows/request-approval';
 
 export { refundAgent } from '../../../examples/temporal-agent/workflow';
 
 export const goSignal = defineSignal('go');
+export const roundsQuery = defineQuery<readonly string[]>('rounds');
 
 const refundOf = (order: string): AgentRequest => ({
   action: {
@@ -26,6 +27,19 @@ export async function renewingAgent(order: string, countersignQueue: string): Pr
   setHandler(goSignal, () => void (told = true));
   const result = await Promise.race([requestApproval('refund', refundOf(order)), condition(() => told).then(() => null)]);
   return result ?? (await continueAsNew<typeof renewingAgent>(order, countersignQueue));
+}
+
+/** Does one round after the other, and asks in each; what it has done so far is its answer to `rounds`. */
+export async function loopingAgent(orders: readonly string[], countersignQueue: string): Promise<readonly string[]> {
+  const { requestApproval, untilResumed } = useCountersign({ taskQueue: countersignQueue });
+  const done: string[] = [];
+  setHandler(roundsQuery, () => done);
+  for (const order of orders) {
+    await untilResumed();
+    const { outcome } = await requestApproval(order, refundOf(order));
+    done.push(`${order}: ${outcome}`);
+  }
+  return done;
 }
 
 /** Has more to do after the decision, and so lives to see its approval close. */

@@ -267,7 +267,7 @@ describe('a hold', () => {
     ).open();
     play.passes(30 * MINUTE);
     expect(types(play.says('omar', approve()))).toEqual(['signed_off', 'level_opened']);
-    expect(play.state).toMatchObject({ state: 'waiting', hold: null });
+    expect(play.state).toMatchObject({ state: 'waiting', signOffs: [{ hold: null }, { hold: null }] });
     expect(nextInstant(play.state)).toBe('2026-11-23T10:30:00.000Z');
     expect(types(play.says('cleo', approve()))).toEqual(['signed_off', 'ended']);
   });

@@ -11,7 +11,7 @@ import { compareMoney } from '../../../domain/money';
 import { isOutcome, OPEN_STATES } from '../../../domain/outcome';
 import type { Move } from '../../../domain/moves';
 import type { OnTimeout, Plan } from '../../../domain/plan';
-import { fold, hasEnded, openSignOff } from '../../../domain/state';
+import { fold, hasEnded, openSignOffs } from '../../../domain/state';
 import { viewOf } from '../../../domain/view';
 import {
   approve,
@@ -47,15 +47,22 @@ const team = fc.array(fc.uniqueArray(fc.constantFrom(...ROLES), { maxLength: 3 }
 
 const rung = fc.record({ role: fc.constantFrom(...ROLES), minutes: fc.integer({ min: 1, max: 120 }), reminders: fc.constantFrom([], [0.5], [0.25, 0.5, 0.9]) });
 const signOffs = fc
-  .array(fc.record({ ladder: fc.array(rung, { minLength: 1, maxLength: 3 }), quorum: fc.integer({ min: 1, max: 2 }) }), { minLength: 1, maxLength: 3 })
+  .array(fc.record({ ladder: fc.array(rung, { minLength: 1, maxLength: 3 }), quorum: fc.integer({ min: 1, max: 2 }), beside: fc.boolean() }), {
+    minLength: 1,
+    maxLength: 3,
+  })
   .map((list) =>
-    list.map((s, i) =>
-      signOff(
+    list.map((s, i) => ({
+      ...signOff(
         String(i + 1),
         s.ladder.map((l, n) => level(`level ${n}`, l.role, l.minutes, l.reminders)),
         s.quorum,
       ),
-    ),
+      // Beside the one before, or in a stage of its own.
+      ...(list.some((o, n) => o.beside && (n === i || n === i + 1) && n > 0)
+        ? { stage: list.slice(0, i + 1).filter((o, n) => !o.beside || n === 0).length }
+        : {}),
+    })),
   );
 const onTimeout = fc.oneof(
   fc.constantFrom<OnTimeout>({ end: 'expire' }, { end: 'deny' }, { end: 'safe_alternative', alternative: { type: 'wait', params: {}, summary: 'wait' } }),
@@ -64,11 +71,20 @@ const onTimeout = fc.oneof(
     { end: 'hold', hold: { role: 'chief', forMs: HOUR, then: 'deny' } },
   ),
 );
+/** What happens besides, whatever the end is. */
+const besides = fc.record(
+  {
+    pauseWorkflow: fc.constant({ reason: 'nobody answered' }),
+    disableCredentials: fc.constant([{ credential: 'crm', reason: 'nobody answered' }]),
+    ticket: fc.constant({ queue: 'review', owner: 'manager', title: 'Look at it' }),
+  },
+  { requiredKeys: [] },
+);
 const money = fc.integer({ min: 0, max: 3 }).map((minor) => ({ minor, currency: 'USD' }));
 const plan: fc.Arbitrary<Plan> = fc
   .record({
     signOffs,
-    onTimeout,
+    onTimeout: fc.tuple(onTimeout, besides).map(([end, also]) => ({ ...end, ...also })),
     effect: fc.constantFrom('approval' as const, 'approval' as const, 'escalation' as const),
     tier: fc.constantFrom('lightweight' as const, 'strong' as const, 'dual' as const),
     amount: fc.option(money),
@@ -117,10 +133,14 @@ function take(play: Play, one: Step): void {
   else if ('jump' in one) play.passes(one.jump);
   else if ('team' in one) play.directory(one.team);
   else
-    play.says(one.who === OWNER ? (play.state.takeover?.by ?? openSignOff(play.state)?.owner ?? 'nobody') : one.who, one.move, {
-      ...(one.stale ? { packetDigest: '0'.repeat(64) } : {}),
-      ...(one.late ? { expiresAt: play.now } : {}),
-    });
+    play.says(
+      one.who === OWNER ? (play.state.takeover?.by ?? openSignOffs(play.state).find(({ owner }) => owner !== null)?.owner ?? 'nobody') : one.who,
+      one.move,
+      {
+        ...(one.stale ? { packetDigest: '0'.repeat(64) } : {}),
+        ...(one.late ? { expiresAt: play.now } : {}),
+      },
+    );
 }
 
 const eventsOf = (play: Play): readonly ApprovalEvent[] => play.record.map((r) => r.event);
@@ -163,12 +183,54 @@ function check(play: Play, plan: Plan, teams: readonly ReturnType<typeof directo
   if (ended?.type === 'ended' && ended.outcome === 'approved') {
     expect(plan.effect).toBe('approval');
     for (const s of plan.signOffs) expect(yes.filter((e) => e.signOff === s.id)).toHaveLength(s.quorum);
-    expect(ended.deciders.map((d) => d.person)).toEqual(yes.map((e) => e.by));
+    expect(ended.deciders.map((d) => d.person).sort()).toEqual(yes.map((e) => e.by).sort());
+    expect(ended.owed.some((o) => o.kind === 'disable_credential')).toBe(false);
     // Somebody's authority reached the amount, unless no amount is at stake.
     if (plan.amount) expect(yes.some((e) => e.authority === 'full')).toBe(true);
   }
-  if (ended?.type === 'ended' && ended.end !== null) expect(ended.deciders).toEqual([]);
+  if (ended?.type === 'ended' && ended.end !== null) {
+    expect(ended.deciders).toEqual([]);
+    expect(ended.owed.filter((o) => o.kind === 'disable_credential')).toHaveLength(plan.onTimeout.disableCredentials?.length ?? 0);
+    expect(ended.next.pause).toEqual(plan.onTimeout.pauseWorkflow);
+  }
+  checkChain(play, plan);
 }
+
+/**
+ * No level is skipped or compressed, and no stage is opened before the one before it is given: read from the events alone, each with the
+ * owner and the deadline that it had.
+ */
+function checkChain(play: Play, plan: Plan): void {
+  const given = new Set<string>();
+  const at = new Map<string, { readonly level: number; readonly due: string | null }>();
+  for (const { at: now, event } of play.record) {
+    if (event.type === 'level_opened' || event.type === 'level_skipped') {
+      const signOff = plan.signOffs.find((s) => s.id === event.signOff);
+      const before = at.get(event.signOff);
+      // The next rung of the ladder, and none of them twice.
+      expect(event.level).toBe((before?.level ?? -1) + 1);
+      // Whoever had it before had all of their time.
+      if (before?.due) expect(ms(now)).toBeGreaterThanOrEqual(ms(before.due));
+      for (const earlier of plan.signOffs.slice(
+        0,
+        plan.signOffs.findIndex((s) => s.id === event.signOff),
+      ))
+        if (earlier.stage === undefined || earlier.stage !== signOff?.stage) expect(given.has(earlier.id)).toBe(true);
+      if (event.type === 'level_opened') {
+        expect(ms(event.dueAt) - ms(now)).toBe(signOff?.ladder[event.level]?.withinMs);
+        expect(event.owner).not.toBe('');
+        expect(event.asked).toHaveLength(
+          (signOff?.quorum ?? 0) -
+            play.record.filter((r) => r.event.type === 'signed_off' && r.event.signOff === event.signOff && r.seq < seqOf(play, event)).length,
+        );
+      }
+      at.set(event.signOff, { level: event.level, due: event.type === 'level_opened' ? event.dueAt : null });
+    }
+    if (event.type === 'signed_off' && event.complete) given.add(event.signOff);
+  }
+}
+
+const seqOf = (play: Play, event: ApprovalEvent): number => play.record.find((r) => r.event === event)?.seq ?? 0;
 
 describe('an approval, whatever happens', () => {
   it('keeps its invariants at every step, and ends if the clock runs on', () => {

@@ -354,7 +354,7 @@ describe('takeover', () => {
     });
     play.passes(30 * MINUTE);
     play.says('omar', takeOver());
-    expect(play.state).toMatchObject({ state: 'taken_over', hold: null, takeover: { by: 'omar', role: 'operations' } });
+    expect(play.state).toMatchObject({ state: 'taken_over', signOffs: [{ hold: null }], takeover: { by: 'omar', role: 'operations' } });
     expect(types(play.says('omar', resolve()))).toEqual(['resolved', 'ended']);
   });
 

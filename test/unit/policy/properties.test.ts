@@ -2,72 +2,11 @@ import fc from 'fast-check';
 import { MEANWHILE, TIERS, TIMEOUT_ENDS, type Effect, type Plan } from '../../../domain/plan';
 import { resolve, type RoutingInput } from '../../../policy';
 import { RISKS, URGENCIES } from '../../../policy/schema';
+import { anyRow, inputs } from './generators';
 import { asking as askingRow, policyOf, TRIGGERS, type Row } from './sample';
-import { asking, usd } from './support';
+import { asking } from './support';
 
 const EFFECTS: readonly Effect[] = ['allow', 'approval', 'escalation', 'block'];
-const roles = ['lead', 'head', 'chief', 'officer'];
-const trigger = fc.constantFrom(...Object.values(TRIGGERS));
-const minutes = fc.integer({ min: 1, max: 300 }).map((m) => `${m}m`);
-const ladder = fc
-  .tuple(fc.shuffledSubarray(roles, { minLength: 1, maxLength: 3 }), fc.array(minutes, { minLength: 3, maxLength: 3 }))
-  .map(([asked, within]) => asked.map((role, i) => ({ role, within: within[i] })));
-
-const askingRows = fc.record({
-  trigger,
-  kind: fc.constantFrom('approval', 'escalation'),
-  tier: fc.constantFrom('lightweight', 'strong', 'dual'),
-  lane: fc.constantFrom('finance', 'security', 'customer'),
-  ladder,
-  chain: fc.boolean(),
-  risk: fc.constantFrom(...RISKS),
-  urgency: fc.constantFrom(...URGENCIES),
-  agent: fc.constantFrom(...MEANWHILE),
-  evidence: fc.subarray(['a', 'b', 'c']),
-  end: fc.constantFrom('expire', 'deny'),
-  same: fc.boolean(),
-  tell: fc.boolean(),
-  takeover: minutes,
-});
-
-const anyRow: fc.Arbitrary<Omit<Row, 'id'>> = fc.oneof(
-  {
-    weight: 6,
-    arbitrary: askingRows.map(({ trigger: t, agent, end, same, tell, takeover, chain, ladder: levels, kind, ...rest }) => ({
-      ...askingRow,
-      ...rest,
-      ...t,
-      kind,
-      ladder: levels,
-      meanwhile: { agent, operator: 'look' },
-      on_timeout: { end },
-      on_deny: { path: 'stop', tell_requester: tell },
-      same_person_allowed: same,
-      takeover_within: takeover,
-      ...(chain && kind === 'approval'
-        ? { amount: 'action.params.amount', sign_offs: [{}, { only: 'above_authority', ladder: [{ role: 'chief', within: '5m' }], lane: 'manager' }] }
-        : {}),
-    })),
-  },
-  { weight: 1, arbitrary: trigger.map((t) => ({ ...t, tier: 'none', lane: 'manager', owner: 'lead' })) },
-  { weight: 1, arbitrary: trigger.map((t) => ({ ...t, effect: 'block', lane: 'security', owner: 'officer', on_deny: { path: 'never' } })) },
-);
-
-const inputs: fc.Arbitrary<RoutingInput> = fc
-  .record({
-    cents: fc.integer({ min: 0, max: 300_000 }),
-    note: fc.boolean(),
-    fee: fc.option(fc.constantFrom(usd(1), usd(2), { minor: 5, currency: 'EUR' })),
-    tier: fc.option(fc.constantFrom('gold', 'silver')),
-  })
-  .map(({ cents, note, fee, tier }) =>
-    asking(
-      'pay',
-      { amount: { minor: cents, currency: 'USD' }, ...(note ? { note: 'x' } : {}), ...(fee ? { fee } : {}) },
-      { facts: tier ? { tier } : {}, evidence: ['a', 'b', 'c'] },
-    ),
-  );
-
 const total = (plan: Plan, i: number): number => (plan.signOffs[i]?.ladder ?? []).reduce((sum, l) => sum + l.withinMs, 0);
 
 /** Why `after` is looser than `before`, empty when it is not. */
@@ -90,6 +29,14 @@ function loosened(before: Plan, after: Plan): string[] {
   want(before.samePersonAllowed || !after.samePersonAllowed, 'same person');
   want(after.takeoverMs <= before.takeoverMs, 'takeover');
   want(after.onDeny.tellRequester || !before.onDeny.tellRequester, 'requester told');
+  want(after.onTimeout.ticket !== undefined || before.onTimeout.ticket === undefined, 'ticket');
+  want(after.onTimeout.tellCustomer !== undefined || before.onTimeout.tellCustomer === undefined, 'customer told');
+  want(after.onTimeout.pauseWorkflow !== undefined || before.onTimeout.pauseWorkflow === undefined, 'workflow paused');
+  const disabled = (plan: Plan): string[] => (plan.onTimeout.disableCredentials ?? []).map((d) => d.credential);
+  want(
+    disabled(before).every((credential) => disabled(after).includes(credential)),
+    'credential disabled',
+  );
   want((after.amount?.minor ?? 0) >= (before.amount?.minor ?? 0), 'amount');
   for (const [i, signOff] of before.signOffs.entries()) {
     const j = after.signOffs.findIndex((s) => s.lane === signOff.lane && s.role === signOff.role);

@@ -1,0 +1,88 @@
+/**
+ * Asks the operator's credential hook to disable one credential path: one signed attempt, as callbacks are, to the one address that the
+ * operator configured, and only over the guarded way out. Without such an address it says so, for good, and sends nothing.
+ *
+ * The same bytes and the same id in every attempt: a receiver that has disabled the credential answers a repetition as before. What is
+ * sent is the policy's words and ids; nothing that an agent or a customer wrote. Fields are added, never renamed.
+ * Must not import the store, the workflow or client.
+ */
+import { z } from 'zod';
+import { instant, type Instant } from '../domain/json';
+import type { PolicyRef } from '../domain/plan';
+import { webhookId, type Callback, type CallbackResult } from './callback';
+
+export interface CredentialHookSettings {
+  readonly url: string;
+  /** `whsec_…`, newest first; each gives one signature. */
+  readonly secrets: readonly string[];
+}
+
+export interface CredentialHookOptions {
+  /** Null: this installation has none. */
+  readonly settings: CredentialHookSettings | null;
+  readonly callback: Callback;
+}
+
+/** What is to be disabled, by which policy, for which request of which agent. */
+export interface Disabling {
+  readonly tenant: string;
+  readonly approvalId: string;
+  readonly owedId: string;
+  readonly agent: string;
+  /** As the policy names it; what it means is the operator's. */
+  readonly credential: string;
+  readonly reason: string;
+  readonly policy: PolicyRef;
+  /** When it came to be owed. */
+  readonly since: Instant;
+}
+
+const word = z.string().min(1).max(500);
+
+/** Everything that is ever sent. A receiver takes a message whose id it has seen for the same one. */
+export const DisableSchema = z.strictObject({
+  type: z.literal('credential.disable'),
+  timestamp: z.iso.datetime(),
+  data: z.strictObject({
+    tenant: word,
+    approvalId: word,
+    agent: word,
+    credential: word,
+    reason: word,
+    policy: z.strictObject({ name: word, version: word, hash: word }),
+  }),
+});
+
+export interface CredentialHook {
+  disable(what: Disabling): Promise<CallbackResult>;
+}
+
+export function createCredentialHook({ settings, callback }: CredentialHookOptions): CredentialHook {
+  return {
+    async disable({ since, owedId, ...what }) {
+      if (settings === null)
+        return {
+          status: 'failed_for_good',
+          httpStatus: null,
+          latencyMs: 0,
+          detail: `The policy disables the credential ${what.credential}, but no credential hook is configured here; disable it by hand, and set COUNTERSIGN_CREDENTIAL_HOOK and COUNTERSIGN_CREDENTIAL_HOOK_SECRETS.`,
+          retryAfterMs: null,
+        };
+      const { tenant, approvalId, agent, credential, reason, policy } = what;
+      const { name, version, hash } = policy;
+      const message: z.output<typeof DisableSchema> = {
+        type: 'credential.disable',
+        timestamp: since,
+        data: { tenant, approvalId, agent, credential, reason, policy: { name, version, hash } },
+      };
+      return await callback.send({
+        url: settings.url,
+        secrets: settings.secrets,
+        id: webhookId(approvalId, owedId),
+        // The wall clock on purpose: receivers compare it with theirs.
+        timestamp: instant(Date.now()),
+        body: JSON.stringify(message),
+      });
+    },
+  };
+}
