@@ -21,6 +21,7 @@ import { checkSearchAttributes, EngineError } from './engine';
 import { metered, meteredSequencer } from './metrics';
 import { keepReconcileSchedule } from './schedule';
 import { startSequencer } from './sequencer';
+import { inHands, untilNobodyListens } from './stopping';
 import { installRuntime, readiness } from './telemetry';
 import { currentBuild, sayHowToSetCurrent } from './versions';
 import { createWorker, FORCE_MS, type Deployment } from './worker';
@@ -51,12 +52,13 @@ async function main(): Promise<void> {
     webhook: webhookOf(config, log),
     credentialHook: credentialHookOf(config, log),
   });
+  const hands = inHands(activities);
   const deployment = deploymentOf(config);
   const worker = await createWorker({
     connection: native,
     namespace,
     taskQueue,
-    activities: metered(activities, telemetry.meter),
+    activities: metered(hands.activities, telemetry.meter),
     ...(bundle ? { bundle } : {}),
     ...(dataConverter ? { dataConverter } : {}),
     ...(deployment ? { deployment } : {}),
@@ -96,7 +98,10 @@ async function main(): Promise<void> {
       if (err) log.error({ err }, 'the worker stops after an error');
       stopping = true;
       if (worker.getState() === 'RUNNING') worker.shutdown();
-      await running;
+      const onGone = (): void => log.warn('the engine does not answer: what could not be reported is not waited for, and another worker does it again');
+      const engine = untilNobodyListens({ connection, busy: hands.busy, onGone });
+      await Promise.race([running, engine.gone]);
+      engine.off();
       log.info('nothing that was begun is waited for any more');
       const closing = Promise.allSettled([
         sequencer.stop().then(() => db.destroy()),

@@ -2,6 +2,7 @@
  * Orderly stops of the real processes, in the middle of work: what was acknowledged stands, who waits gets an answer, nothing is sent
  * twice, and neither a lost store nor a lost engine keeps a process from ending.
  */
+import { sql } from 'kysely';
 import { createTokens } from '../../activities/tokens';
 import { engineAddress } from '../support/engine';
 import { openInstallation, type Answer, type Installation, type RunningApi } from '../support/installation';
@@ -138,6 +139,55 @@ it('a stopping API says that it is not ready, ends what waits, answers what come
   expect(await (await waiting).json()).toMatchObject({ ended: false });
   expect(await gone).toEqual(WELL);
   await expect(fetch(`${api.url}/healthz`)).rejects.toThrow();
+});
+
+it('the engine is gone while a sweep is in its hands: the worker does not wait until it can say how the sweep went', async () => {
+  const worker = await installation.startWorker(severable());
+  let unlock: () => void = () => undefined;
+  const held = new Promise<void>((resolve) => (unlock = resolve));
+  const holding = store.adminDb.transaction().execute(async (trx) => {
+    await sql`lock table approvals in access exclusive mode`.execute(trx);
+    await held;
+  });
+  try {
+    const waits = sql<{ n: string }>`
+      select count(*) as n from pg_stat_activity where application_name = 'countersign-worker' and wait_event_type = 'Lock'`;
+    await until(async () => Number((await waits.execute(store.adminDb)).rows[0]?.n) > 0, 'the sweep waits for the store');
+    toEngine.cut();
+    expect(await worker.stop()).toEqual(WELL);
+    expect(worker.output()).toContain('the engine does not answer');
+    expect(worker.output()).not.toMatch(/could not be reported in time|did not come to an end in time/);
+  } finally {
+    unlock();
+    await holding;
+    toEngine.mend();
+  }
+});
+
+it('the engine is gone in the middle of a callback: the worker waits for the agent, and the answer is on the record', async () => {
+  const [worker, api] = await Promise.all([installation.startWorker(severable()), installation.startApi()]);
+  const asked = await ask(api);
+  let release: (go: null) => void = () => undefined;
+  held.set(asked.approvalId, new Promise<null>((resolve) => (release = resolve)));
+  try {
+    expect((await approve(api, asked)).status).toBe(200);
+    await until(() => callsFor(asked.approvalId) === 1, 'the agent is called');
+    toEngine.cut();
+    const gone = worker.stop();
+    await until(() => worker.output().includes('the engine does not answer'), 'the worker has noticed');
+    release(null);
+    expect(await gone).toEqual(WELL);
+    const { status } = await store.db
+      .selectFrom('deliveries')
+      .select('status')
+      .where('approval_id', '=', asked.approvalId)
+      .where('kind', '=', 'callback')
+      .executeTakeFirstOrThrow();
+    expect([status, callsFor(asked.approvalId)]).toEqual(['done', 1]);
+  } finally {
+    toEngine.mend();
+    await api.stop();
+  }
 });
 
 it.each([
