@@ -11,7 +11,7 @@ import type { Directory } from '../domain/directory';
 import { channelsLeft, fallsTo } from '../domain/channels';
 import type { ApprovalEvent, Asked, AttemptStatus, Owed, Reached } from '../domain/events';
 import { after, instant, type Instant } from '../domain/json';
-import type { Channel } from '../domain/plan';
+import type { Channel, Plan } from '../domain/plan';
 import { personOf } from '../domain/directory';
 import { hasEnded, openSignOffs, type ApprovalState, type OwedState } from '../domain/state';
 import { databaseTime } from '../record/store/database';
@@ -134,7 +134,7 @@ async function carryOut(
   const [channel] = channelsLeft({ owed, channel: using });
   const notice = ({ person: personId, role }: Asked, name: string): Omit<Told, 'kind'> & { readonly owedId: string } => ({
     ...about,
-    plan,
+    plan: { ...plan, lane: laneOf(state, plan, { person: personId, role }) },
     actionType: body.action.type,
     person: { id: personId, name, role },
     since,
@@ -212,6 +212,13 @@ async function carryOut(
       return { to: credential, ...(await deps.credentialHook.disable({ ...about, agent: submitted.agent, credential, reason, policy: plan.policy, since })) };
     }
   }
+}
+
+/** The kind of judgment that somebody is asked for: of the sign-off that they were asked for, where there are several. */
+function laneOf(state: ApprovalState, plan: Plan, to: Asked): string {
+  const asked = state.signOffs.filter((s) => s.asked.some(({ person, role }) => person === to.person && role === to.role));
+  const { id } = asked.find((s) => s.status === 'open') ?? asked[0] ?? {};
+  return (plan.signOffs.find((s) => s.id === id) ?? plan.signOffs.find((s) => s.ladder.some(({ role }) => role === to.role)))?.lane ?? plan.lane;
 }
 
 async function callBack(deps: AttemptDeps, submitted: Loaded, _state: ApprovalState, id: string, url: string): Promise<Tried> {

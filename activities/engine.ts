@@ -126,7 +126,12 @@ export const signalPause = (client: Client, workflowId: string, message: PauseMe
   signalAgent<PauseMessage>(client, workflowId, PAUSE_SIGNAL, message);
 
 /** In clear, because an agent's worker has none of our keys. */
-async function signalAgent<Message>({ connection, options: { namespace } }: Client, workflowId: string, name: string, message: Message): Promise<'done' | 'gone'> {
+async function signalAgent<Message>(
+  { connection, options: { namespace } }: Client,
+  workflowId: string,
+  name: string,
+  message: Message,
+): Promise<'done' | 'gone'> {
   const plain = new WorkflowClient({ connection, namespace });
   try {
     await plain.getHandle(workflowId).signal<[Message]>(name, message);

@@ -186,6 +186,30 @@ describe('the webhook', () => {
   });
 });
 
+describe('the credential hook', () => {
+  const secret = `whsec_${Buffer.alloc(32, 5).toString('base64')}`;
+  const hook = 'https://credentials.example/disable';
+
+  it('has an address and secrets, or there is none', () => {
+    expect(readConfig(production)).toMatchObject({ credentialHook: null, credentialHookSecrets: [] });
+    expect(readConfig({ ...production, COUNTERSIGN_CREDENTIAL_HOOK: hook, COUNTERSIGN_CREDENTIAL_HOOK_SECRETS: secret })).toMatchObject({
+      credentialHook: hook,
+      credentialHookSecrets: [secret],
+    });
+  });
+
+  it.each([
+    ['COUNTERSIGN_CREDENTIAL_HOOK', { COUNTERSIGN_CREDENTIAL_HOOK: hook }],
+    ['COUNTERSIGN_CREDENTIAL_HOOK', { COUNTERSIGN_CREDENTIAL_HOOK_SECRETS: secret }],
+    ['COUNTERSIGN_CREDENTIAL_HOOK', { COUNTERSIGN_CREDENTIAL_HOOK: hook.replace('https', 'http'), COUNTERSIGN_CREDENTIAL_HOOK_SECRETS: secret }],
+    ['COUNTERSIGN_CREDENTIAL_HOOK_SECRETS.0', { COUNTERSIGN_CREDENTIAL_HOOK: hook, COUNTERSIGN_CREDENTIAL_HOOK_SECRETS: 'hunter2' }],
+  ])('%s is refused where it cannot work, without repeating a secret', (name, more) => {
+    const problems = refused({ ...production, ...more });
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${name} `))]);
+    expect(problems.join()).not.toMatch(/hunter2|whsec_[A-Za-z0-9]/);
+  });
+});
+
 it('the sweep keeps its pace within bounds: soon enough for a stored move, and not all the time', () => {
   expect(readConfig(production).sweepSeconds).toBe(10);
   expect(readConfig({ ...production, COUNTERSIGN_SWEEP_SECONDS: '60' }).sweepSeconds).toBe(60);

@@ -1,4 +1,6 @@
 /** `order: parallel`, and what silence does besides its end: what a row may say, and how rows unite. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { compilePolicy, formatFindings } from '../../../policy';
 import type { Plan } from '../../../domain/plan';
 import { resolve } from '../../../policy';
@@ -94,6 +96,33 @@ describe('order: parallel', () => {
     const after = policyOf([row('a', { order: 'parallel', sign_offs: [head, chief] })]);
     expect(formatDiff(diffPolicies(before, after))).toContain('and at the same time');
   });
+});
+
+it('the row of docs/policy.md is one', () => {
+  const page = readFileSync(join(__dirname, '..', '..', '..', 'docs', 'policy.md'), 'utf8');
+  const block = /```yaml row\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
+  const text = `
+name: page
+version: '1'
+actions: { pay: { params: {} }, close: { params: {} } }
+default: { tier: none, lane: manager, owner: head }
+rows:
+  - id: a
+    when: action.type == "pay"
+    examples: { match: [{ action: { type: pay } }], no_match: [{ action: { type: close } }] }
+    lane: finance
+    owner: head
+    tier: lightweight
+    risk: low
+    urgency: soon
+    evidence: []
+    meanwhile: { agent: park_item, operator: look }
+    on_timeout: { end: expire }
+    on_deny: { path: stop }
+${block}`;
+  const { policy, findings: found } = compilePolicy([{ path: 'page.yaml', text }]);
+  expect(formatFindings(found)).toBe('');
+  expect(policy?.rows[0]).toMatchObject({ parallel: true, signOffs: [{ lane: 'finance' }, { lane: 'security' }] });
 });
 
 describe('what silence does besides', () => {
