@@ -181,13 +181,15 @@ export async function delivery(input: DeliveryInput): Promise<AttemptResult> {
   if (isUnreadable(input)) throw new Error('What this delivery was started with cannot be read: give the worker the payload key that encrypted it');
   refuseInventedStart(input, (tenant, approvalId) => deliveryWorkflowId(tenant, approvalId, input.owedId));
   const { tenant, approvalId, owedId } = input;
-  for (let wait = input.firstInMs, n = 2; ; n += 1) {
+  for (let wait = input.firstInMs, n = input.attempt ?? 2; ; n += 1) {
     await sleep(Math.max(1, Math.round(wait / input.timeScale)), { summary: `${input.summary}: attempt ${n}` });
     const call = { tenant, approvalId, owedId, workflowTime: Date.now() };
     const result = await outbound(input.summary)[EFFECTS[input.kind]](call).catch(plainly);
     setCurrentDetails(result.detail);
     if (result.status !== 'failed_for_now') return result;
     wait = result.retryInMs;
+    // Attempts are few, but a call that finds no berth at a crowded host is none, and comes again as often as it takes.
+    if (isLong() && patched(LONG)) await continueAsNew<typeof delivery>({ ...input, firstInMs: wait, attempt: n + 1 });
   }
 }
 
@@ -249,6 +251,7 @@ function plainly(error: unknown, seq = 0): never {
 const ONE_NUDGE = 'one-nudge-at-a-time';
 const UNKNOWN = 'unknown-approvals-fail-at-once';
 const SLOW = 'slow-messages-are-regular-activities';
+const LONG = 'long-deliveries-continue-as-new';
 
 /** One timer for the next instant; re-armed only when the instant changes. */
 class Alarm {
