@@ -1,6 +1,7 @@
 /**
  * What every command is handed, and how it ends: exit codes, one-sentence errors, JSON or text.
  */
+import { styleText } from 'node:util';
 import Table from 'cli-table3';
 import { oneLine } from '../../domain/text';
 import type { Fetch } from '../sdk/http';
@@ -17,7 +18,15 @@ export interface World {
   readonly err: (text: string) => void;
   readonly fetch: Fetch;
   readonly now: () => string;
+  /** Whether standard output is a terminal that shows colours. */
+  readonly colours?: boolean;
+  /** Whether standard error is a terminal, where a line may be written over. */
+  readonly rewrites?: boolean;
 }
+
+/** For people at a terminal; what goes into a file or a pipe stays plain. */
+export const styled = (world: World, style: 'bold' | 'dim' | 'red' | 'yellow' | 'green', text: string): string =>
+  world.colours ? styleText(style, text) : text;
 
 /** Ends a command with a code and one sentence. */
 export class CliError extends Error {

@@ -13,6 +13,9 @@ void run(process.argv.slice(2), {
   err: (text) => void process.stderr.write(text),
   fetch: globalThis.fetch,
   now: () => new Date().toISOString(),
+  // https://no-color.org
+  colours: process.stdout.isTTY && !env['NO_COLOR'] && env['TERM'] !== 'dumb',
+  rewrites: process.stderr.isTTY && env['TERM'] !== 'dumb',
 }).then((code) => {
   process.exitCode = code;
 });

@@ -1,8 +1,9 @@
 /**
  * A policy's directory read and checked: what every command about policies begins with.
  */
-import { checkAgainstDirectory, compilePolicy, parseDirectory, partition, type Finding } from '../../policy';
+import { checkAgainstDirectory, compilePolicy, formatFindings, parseDirectory, partition, type Finding } from '../../policy';
 import { readPolicyFiles, readText } from './files';
+import { CliError, EXIT } from './io';
 
 interface Read {
   readonly policy: ReturnType<typeof compilePolicy>['policy'];
@@ -30,3 +31,7 @@ export function readPolicy(dir: string, directoryFile: string | undefined): Read
 }
 
 export const isBroken = (findings: readonly Finding[]): boolean => findings.some((f) => f.severity === 'error');
+
+/** Ends a command that needs a policy without an error. */
+export const brokenPolicy = (what: string, findings: readonly Finding[]): CliError =>
+  new CliError(EXIT.refused, 'policy_broken', `${what}; mend these first:\n${formatFindings(findings.filter((f) => f.severity === 'error'))}`);

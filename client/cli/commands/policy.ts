@@ -1,23 +1,28 @@
 /**
- * `countersign policy`: check a policy with positions, explain a request, run its scenarios, publish it.
+ * `countersign policy`: check a policy with positions, and the verbs that stand in files of their own.
  */
 import { join } from 'node:path';
 import type { Command } from 'commander';
-import { formatFindings, sarif, type Finding } from '../../../policy';
-import { publishDirectory, publishPolicy } from '../../../record/store/policies';
-import { readKeys, withStore } from '../files';
-import { answer, CliError, EXIT, type Exit, type Shared, type World } from '../io';
-import { isBroken, readPolicy } from '../policy-files';
+import { formatFindings, sarif } from '../../../policy';
+import { answer, EXIT, type Exit, type Shared, type World } from '../io';
+import { brokenPolicy, isBroken, readPolicy } from '../policy-files';
 import { explainCommand } from './explain';
 import { policyDiffCommand } from './policy-diff';
+import { policyHistoryCommands } from './policy-history';
+import { policyPublishCommand } from './policy-publish';
+import { policyReplayCommand } from './policy-replay';
 import { policySchemaCommand } from './policy-schema';
 import { policyTestCommand } from './policy-test';
 
-const brokenPolicy = (what: string, findings: readonly Finding[]): CliError =>
-  new CliError(EXIT.refused, 'policy_broken', `${what}; mend these first:\n${formatFindings(findings.filter((f) => f.severity === 'error'))}`);
+const HELP = `
+Exit codes: 0 done; 1 a finding, a failed test, or refused; 2 wrong usage; 3 the store or a file cannot be reached.
+check, explain, test, schema and a diff of directories read files alone. The others reach the store: DATABASE_URL, and for publish COUNTERSIGN_KEYS_FILE.`;
 
 export function policyCommands(program: Command, world: World, end: (code: Exit) => void): void {
-  const policy = program.command('policy').description('check, explain, test and publish policies');
+  const policy = program
+    .command('policy')
+    .description('check, explain, test, compare, replay and publish policies; look at those that were published')
+    .addHelpText('after', HELP);
 
   policy
     .command('check <dir>')
@@ -54,28 +59,7 @@ export function policyCommands(program: Command, world: World, end: (code: Exit)
   policyDiffCommand(policy, world);
   policySchemaCommand(policy, world);
 
-  policy
-    .command('publish <dir>')
-    .description('check, then make it the policy that holds from the next request on')
-    .requiredOption('--tenant <tenant>', 'for whom')
-    .requiredOption('--by <person>', 'who publishes: it goes on the record')
-    .option('--directory <file>', 'who people are; the directory.yaml inside <dir> unless given')
-    .action(async (dir: string, _options: unknown, command: Command) => {
-      const options = command.optsWithGlobals<Shared & { tenant: string; by: string; directory?: string }>();
-      const found = readPolicy(dir, options.directory);
-      const { policy: compiled, directory, directoryText, files, findings } = found;
-      if (!compiled || isBroken(findings)) throw brokenPolicy('Nothing was published', findings);
-      const meta = { tenant: options.tenant, by: options.by, at: world.now(), record: readKeys(world).record };
-      const done = await withStore(world, async (db) => {
-        const people = directory && directoryText !== null ? await publishDirectory(db, { hash: directory.hash, text: directoryText }, meta) : null;
-        return { policy: await publishPolicy(db, { hash: compiled.hash, name: compiled.name, version: compiled.version, files }, meta), directory: people };
-      });
-      answer(world, options, done, () => {
-        const state = (seq: number | null): string => (seq === null ? 'held already' : 'holds from now on');
-        return [
-          `policy ${done.policy.hash.slice(0, 12)} ${state(done.policy.seq)}`,
-          ...(done.directory ? [`directory ${done.directory.hash.slice(0, 12)} ${state(done.directory.seq)}`] : []),
-        ].join('\n');
-      });
-    });
+  policyReplayCommand(policy, world, end);
+  policyPublishCommand(policy, world);
+  policyHistoryCommands(policy, world);
 }
