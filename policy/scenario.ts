@@ -39,17 +39,25 @@ const request = z.strictObject({
   tenant: text(100).default('tenant'),
 });
 
+/** What an end of silence may bring with it, as a row writes it. */
+const EFFECTS = ['pause_workflow', 'disable_credential', 'ticket', 'tell_customer'] as const;
+
 const when = { after: text(20).optional(), at: instantText.optional() };
 
 const silence = z.strictObject({
   outcome: z.enum(['expired', 'denied']).optional(),
   end: z.enum(TIMEOUT_ENDS).optional(),
+  /** What Countersign does beside that end: exactly these. */
+  effects: z.array(z.enum(EFFECTS)).max(EFFECTS.length).optional(),
   ...when,
   timeline: z
     .array(z.strictObject({ ...when, says: text(500) }))
     .max(50)
     .optional(),
 });
+
+/** What a row may offer, as it writes it. */
+const OFFERED = ['amount_at_most', 'only_recipients', 'expires_within', 'options'] as const;
 
 const expected = z.strictObject({
   effect: z.enum(['allow', 'block', 'approval', 'escalation']).optional(),
@@ -85,6 +93,12 @@ const expected = z.strictObject({
   /** What each relative role is bound to; null where the request does not say. */
   relative: z.record(id, text(200).nullable()).optional(),
   meanwhile: z.enum(MEANWHILE).optional(),
+  /** What an approver may add to a yes: exactly these. */
+  offers: z.array(z.enum(OFFERED)).max(OFFERED.length).optional(),
+  /** Of which exactly one is chosen with a yes. */
+  options: z.array(id).max(20).optional(),
+  /** Facts that the person supplies: exactly these. */
+  asks_for: z.array(id).max(50).optional(),
   when_nobody_answers: silence.optional(),
 });
 
@@ -280,7 +294,41 @@ function comparePlan({ doc, differs }: Trial, plan: Plan): void {
   const rows = plan.rows.map((r) => r.id);
   if (expect.rows && !sameSet(expect.rows, rows)) differs(['rows'], 'the rows that apply', listed(expect.rows), listed(rows));
   if (expect.evidence && !sameSet(expect.evidence, plan.evidence)) differs(['evidence'], 'the evidence needed', listed(expect.evidence), listed(plan.evidence));
+  const offered = offeredBy(plan);
+  if (expect.offers && !sameSet(expect.offers, offered)) differs(['offers'], 'what may be added to a yes', listed(expect.offers), listed(offered));
+  const options = Object.keys(plan.offers?.options ?? {});
+  if (expect.options && !sameSet(expect.options, options)) differs(['options'], 'what may be chosen', listed(expect.options), listed(options));
+  const asked = Object.keys(plan.asksFor ?? {});
+  if (expect.asks_for && !sameSet(expect.asks_for, asked)) differs(['asks_for'], 'what the person supplies', listed(expect.asks_for), listed(asked));
 }
+
+const offeredBy = ({ offers }: Plan): string[] =>
+  OFFERED.filter((name) => {
+    switch (name) {
+      case 'amount_at_most':
+        return offers?.amountAtMost !== undefined;
+      case 'only_recipients':
+        return offers?.onlyRecipients !== undefined;
+      case 'expires_within':
+        return offers?.expiresWithinMs !== undefined;
+      case 'options':
+        return offers?.options !== undefined;
+    }
+  });
+
+const effectsOf = ({ onTimeout }: Plan): string[] =>
+  EFFECTS.filter((effect) => {
+    switch (effect) {
+      case 'pause_workflow':
+        return onTimeout.pauseWorkflow !== undefined;
+      case 'disable_credential':
+        return onTimeout.disableCredentials !== undefined;
+      case 'ticket':
+        return onTimeout.ticket !== undefined;
+      case 'tell_customer':
+        return onTimeout.tellCustomer !== undefined;
+    }
+  });
 
 function compareLadders({ doc, differs, bad }: Trial, plan: Plan): void {
   const wanted = doc.expect.sign_offs;
@@ -334,6 +382,8 @@ function compareSilence(trial: Trial, plan: Plan, { outcome, endsAt, moments }: 
   }
   if (wanted.outcome !== undefined && wanted.outcome !== outcome) differs([here, 'outcome'], 'the outcome when nobody answers', wanted.outcome, outcome);
   if (wanted.end !== undefined && wanted.end !== plan.onTimeout.end) differs([here, 'end'], 'the end of silence', wanted.end, plan.onTimeout.end);
+  const effects = effectsOf(plan);
+  if (wanted.effects && !sameSet(wanted.effects, effects)) differs([here, 'effects'], 'what silence brings with it', listed(wanted.effects), listed(effects));
   compareInstant(trial, [here], 'the end when nobody answers', wanted, endsAt);
   if (!wanted.timeline) return;
   const path = [here, 'timeline'];
