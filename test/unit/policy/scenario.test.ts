@@ -11,6 +11,7 @@ authority: { support_lead: { up_to: 500.00 USD }, cfo: { up_to: unlimited } }
 calendars: { office: { zone: Europe/Berlin, hours: { mon-fri: "09:00-17:00" } } }
 actions:
   credit.grant: { params: { amount: money } }
+  record.write: {}
   other: {}
 facts: { urgent: { type: bool, source: agent } }
 recent: { credits: { of: [credit.grant], per: customer, within: 24h, sum: amount }, asks: { of: [credit.grant], per: agent, within: 1h, count: true } }
@@ -32,6 +33,13 @@ rows:
     lane: customer
     evidence: [history]
     amount: recent.credits
+    offers: { amount_at_most: { param: amount }, options: { now: At once, later: Next month } }
+    on_timeout:
+      end: expire
+      pause_workflow: { reason: Nobody answered }
+      disable_credential: { credential: runtime, reason: Nobody answered }
+      ticket: { queue: support, owner: support_lead, title: Nobody answered }
+      tell_customer: { subject: Your credit, text: We are looking at it }
     ladder:
       - { name: lead, role: support_lead, within: 30m, calendar: office, reminders: [0.5] }
       - { name: CFO, role: cfo, within: 2h }
@@ -42,6 +50,13 @@ rows:
       no_match: [{ action: { type: credit.grant, params: { amount: 9000.00 USD } } }]
     lane: finance
     effect: block
+  - id: incomplete
+    when: action.type == "record.write"
+    examples: { match: [{ action: { type: record.write } }], no_match: [{ action: { type: other } }] }
+    kind: escalation
+    lane: customer
+    asks_for: { value: string, source: string }
+    ladder: [{ role: support_lead, within: 30m }]
   - id: exception
     excepts: [never]
     when: action.params.amount <= usd(20000)
@@ -93,6 +108,13 @@ describe('a scenario passes', () => {
       'with a sum of its own',
       one('rows: [credit]', 'action: { type: credit.grant, params: { amount: 1.00 USD } }, evidence: [history]', '    recent: { credits: 250.01 USD }\n'),
     ],
+    [
+      'with what may be added to a yes, and what silence brings with it',
+      one(
+        'offers: [options, amount_at_most], options: [later, now], asks_for: [], when_nobody_answers: { effects: [pause_workflow, disable_credential, ticket, tell_customer] }',
+      ),
+    ],
+    ['with what a person supplies', one('asks_for: [source, value], offers: [], when_nobody_answers: { effects: [] }', 'action: { type: record.write }')],
     ['with a block', one('effect: block', 'action: { type: credit.grant, params: { amount: 9000.01 USD } }, evidence: [history]')],
     [
       'with an exception to it',
@@ -133,6 +155,13 @@ describe('a scenario that expects otherwise says so at its line', () => {
     ['sign_offs: [{ ladder: [{ role: cfo }] }]', 'the ladder of sign-off 1 should be cfo, and is support_lead, then cfo'],
     ['sign_offs: [{ quorum: 2, ladder: [{ role: support_lead }, { role: cfo }] }]', 'the quorum of sign-off 1 should be 2, and is 1'],
     ['sign_offs: [{ ladder: [{ role: support_lead, within: 31m }, { role: cfo }] }]', 'the time of support_lead of sign-off 1 should be 31m, and is 30m'],
+    ['offers: [expires_within]', 'what may be added to a yes should be expires_within, and is amount_at_most, options'],
+    ['options: [now]', 'what may be chosen should be now, and is now, later'],
+    ['asks_for: [value]', 'what the person supplies should be value, and is none'],
+    [
+      'when_nobody_answers: { effects: [ticket] }',
+      'what silence brings with it should be ticket, and is pause_workflow, disable_credential, ticket, tell_customer',
+    ],
     ['when_nobody_answers: { outcome: denied }', 'the outcome when nobody answers should be denied, and is expired'],
     ['when_nobody_answers: { after: 2h30m }', 'the end when nobody answers should be after 2h30m, and is after 2d18h30m'],
     [
