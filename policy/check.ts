@@ -3,8 +3,10 @@
  * Pure. What a single row must say is demanded in row.ts.
  */
 import type { Json } from '../domain/json';
-import type { Calendar } from '../domain/plan';
+import type { Calendar, Level } from '../domain/plan';
 import type { Reading } from './cel/names';
+import { checkBands } from './check-bands';
+import { checkReach } from './check-reach';
 import type { Declared } from './declare';
 import { checkExamples } from './examples';
 import type { CompiledPolicy, CompiledRow } from './model';
@@ -13,18 +15,21 @@ import type { Report } from './report';
 import type { FieldType } from './units';
 
 export function checkPolicy(policy: CompiledPolicy, declared: Declared, report: Report): void {
-  const ids = new Set(policy.rows.map((r) => r.id));
+  const byId = new Map(policy.rows.map((r) => [r.id, r]));
+  const sampleOfType = samples(policy);
   for (const row of [...policy.rows, policy.defaultRow]) {
-    checkSupersedes(row, policy, ids, report);
-    checkExcepts(row, policy, report);
+    checkSupersedes(row, byId, report);
     checkAuthority(row, policy, report);
+    checkChannels(row, report);
     checkDoubts(row, report);
-    checkGuards(row, policy, report);
+    checkGuards(row, policy, sampleOfType, report);
   }
+  const sources = new Map(declared.rows.map((r) => [r.id, r]));
   for (const row of policy.rows) {
-    const source = declared.rows.find((r) => r.id === row.id);
+    const source = sources.get(row.id);
     if (source) checkExamples(policy, row, source, report);
   }
+  checkBands(policy, checkReach(policy, declared, report), report);
   checkAsked([...policy.rows, policy.defaultRow], report);
   checkUnusedFacts(policy, declared, report);
   checkCalendars(policy, declared, report);
@@ -56,28 +61,18 @@ function checkCalendars(policy: CompiledPolicy, declared: Declared, report: Repo
 const isAlwaysOpen = ({ week, closed, region }: Calendar): boolean =>
   closed.length === 0 && region === null && week.every((spans) => spans.length === 1 && spans[0]?.[0] === 0 && spans[0][1] === 1440);
 
-function checkSupersedes(row: CompiledRow, policy: CompiledPolicy, ids: ReadonlySet<string>, report: Report): void {
+function checkSupersedes(row: CompiledRow, rows: ReadonlyMap<string, CompiledRow>, report: Report): void {
   for (const id of row.supersedes) {
-    if (!ids.has(id)) report.error('unknown_row', row.at, row.id, `The row ${row.id} supersedes ${id}, which does not exist; name a row of this policy`);
+    if (!rows.has(id)) report.error('unknown_row', row.at, row.id, `The row ${row.id} supersedes ${id}, which does not exist; name a row of this policy`);
   }
   const reached = new Set<string>();
   const queue = [...row.supersedes];
   for (let id = queue.pop(); id !== undefined; id = queue.pop()) {
     if (reached.has(id)) continue;
     reached.add(id);
-    queue.push(...(policy.rows.find((r) => r.id === id)?.supersedes ?? []));
+    queue.push(...(rows.get(id)?.supersedes ?? []));
   }
   if (reached.has(row.id)) report.error('supersedes_itself', row.at, row.id, `The row ${row.id} supersedes itself, directly or in a circle; break the circle`);
-}
-
-/** What can be excepted is what refuses: a row that allows does not, and an exception is not its own. */
-function checkExcepts(row: CompiledRow, policy: CompiledPolicy, report: Report): void {
-  for (const id of row.excepts) {
-    const other = policy.rows.find((r) => r.id === id);
-    if (!other) report.error('unknown_row', row.at, row.id, `The row ${row.id} excepts ${id}, which does not exist; name a row of this policy`);
-    else if (other.effect === 'allow' || id === row.id)
-      report.error('contradiction', row.at, row.id, `The row ${row.id} excepts ${id}, which never refuses anything; name a row that blocks or asks`);
-  }
 }
 
 /** Whoever is asked about money must have an authority, and the last who is asked must reach every amount. */
@@ -116,6 +111,22 @@ function checkAuthority(row: CompiledRow, policy: CompiledPolicy, report: Report
   }
 }
 
+/** The webhook is one receiver for all: a fallback that it alone reaches hears nothing where the level before heard nothing. */
+function checkChannels(row: CompiledRow, report: Report): void {
+  const byWebhook = ({ channels }: Level): boolean => channels.length === 1 && channels[0] === 'webhook';
+  for (const signOff of row.signOffs)
+    for (const [i, level] of signOff.ladder.entries()) {
+      const before = signOff.ladder[i - 1];
+      if (before && byWebhook(before) && byWebhook(level))
+        report.error(
+          'same_channel_fallback',
+          signOff.levelsAt[i] ?? signOff.at,
+          row.id,
+          `${before.name} and its fallback ${level.name} are both reached by the webhook alone, so where that fails nobody is asked; add email to one of them`,
+        );
+    }
+}
+
 const DOMAIN_RISK = /\b(data|permission|access|credential|export|money|amount|refund|payment|production|deploy|publish|outside|email|message)/i;
 
 function checkDoubts(row: CompiledRow, report: Report): void {
@@ -140,11 +151,13 @@ function checkDoubts(row: CompiledRow, report: Report): void {
 }
 
 /** A trigger that reads a param which some action does not have catches every request of that action: strict, but seldom meant. */
-function checkGuards(row: CompiledRow, policy: CompiledPolicy, report: Report): void {
+function checkGuards(row: CompiledRow, policy: CompiledPolicy, sampleOfType: (type: string) => Reading, report: Report): void {
   // What allows and what makes an exception count as not met there, which is what is meant.
   if (row.effect === 'allow' || row.excepts.length > 0 || !row.when) return;
+  const admitted = row.when.admits('action.type');
   for (const [type, { params }] of Object.entries(policy.actions)) {
-    const result = row.when.evaluate(sampleReading(policy, type));
+    if (admitted && !admitted.has(type)) continue;
+    const result = row.when.evaluate(sampleOfType(type));
     const param = result.ok ? undefined : /No such key: (\w+)/.exec(result.why)?.[1];
     if (param === undefined || Object.hasOwn(params, param) || !policy.names.has(`action.params.${param}`)) continue;
     report.warn(
@@ -154,6 +167,16 @@ function checkGuards(row: CompiledRow, policy: CompiledPolicy, report: Report): 
       `${type} has no param ${param}, so the trigger cannot be evaluated there and counts as met; begin it with action.type == "…" &&, or has(action.params.${param}) &&`,
     );
   }
+}
+
+/** Each made once, however many rows ask for it. */
+function samples(policy: CompiledPolicy): (type: string) => Reading {
+  const made = new Map<string, Reading>();
+  return (type) => {
+    const sample = made.get(type) ?? sampleReading(policy, type);
+    made.set(type, sample);
+    return sample;
+  };
 }
 
 /** A request of `type` that lacks nothing it could have. */

@@ -4,7 +4,7 @@
  */
 import { boundTo, type Directory } from '../domain/directory';
 import type { CompiledPolicy, CompiledRow, CompiledSignOff } from './model';
-import { Report, type Finding } from './report';
+import { Report, type Finding, type Place } from './report';
 
 const holders = (directory: Directory, role: string): string[] =>
   Object.values(directory.people)
@@ -108,8 +108,22 @@ function checkLevels(policy: CompiledPolicy, row: CompiledRow, signOff: Compiled
         row.id,
         `The fallback ${level.role} is ${firstOf(directory, level.role) ?? ''}, who has just not answered as ${before.role}; put another person on duty for one of the two`,
       );
-    }
+    } else if (before && who.length > 0) checkInbox(row, directory, before.role, level.role, at, report);
   }
+}
+
+/** `ann+duty@shop.example` is what `ann@shop.example` reads: two people of the directory, one inbox. */
+const inboxOf = (email: string): string => email.toLowerCase().replace(/\+[^@]*@/, '@');
+
+function checkInbox(row: CompiledRow, directory: Directory, before: string, fallback: string, at: Place, report: Report): void {
+  const [first, next] = [firstOf(directory, before), firstOf(directory, fallback)].map((id) => (id === undefined ? undefined : directory.people[id]));
+  if (!first || !next || first.id === next.id || inboxOf(first.email) !== inboxOf(next.email)) return;
+  report.error(
+    'same_inbox_fallback',
+    at,
+    row.id,
+    `The fallback ${fallback} is ${next.id}, who reads the inbox of ${first.id} (${inboxOf(next.email)}), which has just not answered; give one of the two an inbox of their own`,
+  );
 }
 
 function checkBackups(policy: CompiledPolicy, rows: readonly CompiledRow[], directory: Directory, report: Report): void {

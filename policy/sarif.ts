@@ -3,7 +3,7 @@
  * Pure. `pathOf` says where a finding's file lies, as the review is to name it.
  */
 import type { JsonObject } from '../domain/json';
-import type { Finding } from './report';
+import { FINDINGS, type Finding } from './report';
 
 export function sarif(findings: readonly Finding[], pathOf: (file: string) => string): JsonObject {
   const rules = [...new Set(findings.map((f) => f.code))].sort();
@@ -12,7 +12,7 @@ export function sarif(findings: readonly Finding[], pathOf: (file: string) => st
     version: '2.1.0',
     runs: [
       {
-        tool: { driver: { name: 'countersign', rules: rules.map((id) => ({ id, shortDescription: { text: id.replaceAll('_', ' ') } })) } },
+        tool: { driver: { name: 'countersign', rules: rules.map((id) => ({ id, shortDescription: { text: FINDINGS[id] } })) } },
         columnKind: 'utf16CodeUnits',
         results: findings.map(({ code, severity, file, line, column, row, message }) => ({
           ruleId: code,

@@ -30,6 +30,9 @@ export const OPPOSITE: { readonly [O in Order]: Order } = { '<': '>=', '<=': '>'
 /** What always has a place in what a condition reads, also where nothing is in it; has() of another is no answer where that is missing. */
 const ALWAYS_THERE = ['action', 'action.params', 'facts', 'requester', 'recent', 'system'];
 
+/** Whether has() of it is an answer also where it is absent. */
+export const canBeAsked = (path: string): boolean => ALWAYS_THERE.includes(path.slice(0, path.lastIndexOf('.')));
+
 /** Null for what is more than a demand on one value. */
 export function atomOf(node: ASTNode, names: Names): Atom | null {
   switch (node.op) {
@@ -166,7 +169,7 @@ export function holds(atom: Atom, reading: Reading): boolean | undefined {
     case 'flag':
       return typeof value === 'boolean' ? value : undefined;
     case 'has':
-      return value !== undefined ? true : ALWAYS_THERE.includes(atom.path.slice(0, atom.path.lastIndexOf('.'))) ? false : undefined;
+      return value !== undefined ? true : canBeAsked(atom.path) ? false : undefined;
     case 'includes':
       return Array.isArray(value) ? (value as readonly Json[]).includes(atom.value) : undefined;
     case 'number': {
