@@ -49,7 +49,7 @@ export async function readRefusal(trx: Transaction<Tables>, identity: AgentIdent
       of,
       outcome,
       rows: plan.rows.filter((row) => row.effect === plan.effect).map((row) => row.id),
-      by: result.deciders.map(({ person, role }) => ({ person, role })),
+      ...(result.deciders.length === 0 ? {} : { by: result.deciders.map(({ person, role }) => ({ person, role })) }),
     },
     packet: { of, outcome, why: result.reason, at: result.decidedAt, by: result.deciders.map((d) => `${d.person} (${d.role})`), justification },
   };

@@ -181,9 +181,7 @@ export function readGranted(value: JsonObject): Granted | null {
 }
 
 /** The params that conditions are about; none where they are not understood, so that the action has to be exactly the one approved. */
-export const conditionedParams = (conditions: JsonObject): string[] => [
-  ...new Set(Object.values(readGranted(conditions)?.params ?? {}).filter((name) => name !== undefined)),
-];
+export const conditionedParams = (conditions: JsonObject): string[] => [...new Set(Object.values(readGranted(conditions)?.params ?? {}))];
 
 /** An action without some of its params: what conditions leave as it was asked. */
 export const actionWithout = (action: { readonly params: JsonObject }, names: readonly string[]): JsonObject => ({

@@ -48,8 +48,7 @@ export function requireExecutable(claims: TokenClaims, { action, option, now }: 
     throw no('condition_unknown', 'The token holds a condition that is not understood here; take a newer version of this check.');
   const { amount_at_most: amount, only_recipients: recipients, expires_at: expiresAt, option: chosen, params } = granted ?? { params: {} };
   const names = [params.amount_at_most, params.only_recipients].filter((name) => name !== undefined);
-  const same =
-    names.length === 0 ? digestOf(action as unknown as Json) === claims.action_digest : digestOf(actionWithout(action, names)) === claims.action_rest_digest;
+  const same = names.length === 0 ? digestOf(action) === claims.action_digest : digestOf(actionWithout(action, names)) === claims.action_rest_digest;
   if (!same) throw no('action_differs', 'This is not the action that was approved; ask for the one that you mean.');
   if (amount !== undefined) {
     const used = valueOf(action.params, params.amount_at_most);

@@ -19,6 +19,8 @@ actions:
   talk.transfer: { params: {} }
   banner.change: { params: {} }
   secret.reveal: { params: {} }
+  gift.send: { params: { amount: money, recipients: list<string> } }
+  draft.send: { params: {} }
 defaults:
   tier: lightweight
   risk: medium
@@ -76,6 +78,29 @@ rows:
     kind: escalation
     lane: customer
     ladder: [{ name: support lead, role: support_lead, within: 15m }]
+  - id: gift
+    when: action.type == "gift.send"
+    examples:
+      match: [{ action: { type: gift.send, params: { amount: 1.00 USD, recipients: [a] } } }]
+      no_match: [{ action: { type: banner.change } }]
+    lane: finance
+    sign_offs:
+      - ladder: [{ name: finance manager, role: finance_manager, within: 1h }]
+      - { lane: customer, ladder: [{ name: support lead, role: support_lead, within: 1h }] }
+    offers:
+      amount_at_most: { param: amount, at_most: 250.00 USD }
+      only_recipients: { param: recipients }
+      expires_within: 24h
+      options: { voucher: As vouchers, cash: As money }
+  - id: draft
+    when: action.type == "draft.send"
+    examples:
+      match: [{ action: { type: draft.send } }]
+      no_match: [{ action: { type: banner.change } }]
+    kind: escalation
+    lane: customer
+    ladder: [{ name: support lead, role: support_lead, within: 15m }]
+    asks_for: { order_total: money, intent: 'enum[refund, exchange]', note: string? }
   - id: never
     when: action.type == "secret.reveal"
     examples:
