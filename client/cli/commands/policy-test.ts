@@ -22,7 +22,9 @@ export function policyTestCommand(policy: Command, world: World, end: (code: Exi
       answer(world, options, { ok, hash: compiled?.hash ?? null, scenarios, findings: wrong }, () => {
         const passed = scenarios.filter((s) => s.ok).length;
         const said = wrong.length > 0 ? `${formatFindings(wrong)}\n` : '';
-        return `${said}${tested === null ? 'No scenario was run: mend the policy first' : `${String(passed)} of ${String(scenarios.length)} scenarios pass`}`;
+        if (tested === null) return `${said}No scenario was run: mend the policy first`;
+        const none = 'The examples of its rows hold; it has no scenarios, which would stand in scenarios/*.yaml beside it';
+        return `${said}${scenarios.length === 0 ? none : `${String(passed)} of ${String(scenarios.length)} scenarios pass`}`;
       });
       if (!ok) end(EXIT.refused);
     });

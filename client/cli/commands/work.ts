@@ -76,6 +76,15 @@ const demands = ({ offers = [], asksFor = {} }: Packet): string[] => [
   ...Object.entries(asksFor).map(([name, type]) => `asked for: ${name} (${type})`),
 ];
 
+const Routed = z.object({ policy: z.object({ name: z.string(), version: z.string(), hash: z.string() }), rows: z.array(z.object({ id: z.string() })) });
+
+/** Which version routed it, and where its text is: whatever holds by now. */
+function policyLine(plan: unknown): string {
+  const { policy, rows } = Routed.parse(plan);
+  const hash = policy.hash.slice(0, 12);
+  return `routed by ${visible(policy.name)} ${visible(policy.version)}, ${rows.map((row) => row.id).join(', ')}; its text: countersign policy show ${hash}`;
+}
+
 export function workCommands(program: Command, world: World, end: (code: Exit) => void): void {
   program
     .command('login <person>')
@@ -149,6 +158,7 @@ export function workCommands(program: Command, world: World, end: (code: Exit) =
           visible(approval.headline),
           `${approval.state}${approval.owners.length === 0 ? '' : `, waits on ${approval.owners.join(' and ')} until ${approval.due_at ?? 'nobody knows'}`}`,
           `packet ${approval.packet_digest}`,
+          policyLine(packet.plan),
           approval.page,
           ...demands(packet.packet as unknown as Packet),
           '',
