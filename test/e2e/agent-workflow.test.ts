@@ -3,15 +3,12 @@
  * waits, and it does what was decided; cancelled, terminated or repeated, the record and the agent agree.
  */
 import { randomUUID } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
 import { WorkflowFailedError, type WorkflowHandle } from '@temporalio/client';
 import { CancelledFailure } from '@temporalio/common';
-import { NativeConnection, Worker, bundleWorkflowCode, type WorkflowBundle } from '@temporalio/worker';
-import { createAgentActivities } from '../../client/sdk/activities';
 import type { RefundActivities } from '../../examples/temporal-agent/activities';
 import type { refundAgent, RefundReport } from '../../examples/temporal-agent/workflow';
 import { OUTCOME_SIGNAL, RECONCILE_WORKFLOW, approvalWorkflowId } from '../../workflows/protocol';
-import { openApi, type ApiWorld } from '../support/api';
+import { openAgentWorker, type AgentWorker } from '../support/agent-worker';
 import { insist } from '../support/approver';
 import { engineAddress } from '../support/engine';
 import { until } from '../support/processes';
@@ -19,10 +16,7 @@ import { useStore } from '../support/store';
 import { TENANT, openWorld, type World } from '../support/world';
 
 let world: World;
-let api: ApiWorld;
-let native: NativeConnection;
-let agentWorker: { stop(): Promise<void> };
-const agentQueue = `agent-${randomUUID()}`;
+let agents: AgentWorker;
 const refunds: { order: string; cents: number; token: string }[] = [];
 const refusals: { order: string; path: string; why: string }[] = [];
 const activities: RefundActivities = {
@@ -31,33 +25,14 @@ const activities: RefundActivities = {
 };
 
 afterAll(async () => {
-  await agentWorker.stop();
-  await native.close();
-  await api.close();
+  await agents.close();
   await world.close();
 });
 const store = useStore();
 beforeAll(async () => {
   const address = engineAddress();
   world = await openWorld({ store, address });
-  api = await openApi({ store, client: world.client, taskQueue: world.taskQueue });
-  await api.app.listen({ port: 0, host: '127.0.0.1' });
-  const { port } = api.app.server.address() as AddressInfo;
-  native = await NativeConnection.connect({ address });
-  const bundle: WorkflowBundle = await bundleWorkflowCode({ workflowsPath: require.resolve('../../examples/temporal-agent/workflow') });
-  const worker = await Worker.create({
-    connection: native,
-    taskQueue: agentQueue,
-    workflowBundle: bundle,
-    activities: { ...createAgentActivities({ url: `http://127.0.0.1:${String(port)}`, key: api.keys.own }), ...activities },
-  });
-  const running = worker.run();
-  agentWorker = {
-    async stop() {
-      worker.shutdown();
-      await running;
-    },
-  };
+  agents = await openAgentWorker({ store, address, world, workflowsPath: require.resolve('../../examples/temporal-agent/workflow'), activities });
 });
 
 type Agent = WorkflowHandle<typeof refundAgent>;
@@ -65,28 +40,14 @@ type Agent = WorkflowHandle<typeof refundAgent>;
 const start = async (cents: number, workflowId = `refund-${randomUUID()}`): Promise<Agent> =>
   await world.client.workflow.start<typeof refundAgent>('refundAgent', {
     workflowId,
-    taskQueue: agentQueue,
+    taskQueue: agents.taskQueues[0] ?? '',
     args: [{ order: workflowId, cents, reason: 'The parcel never came', countersignQueue: world.taskQueue }],
   });
 
-/** The approval that this agent waits for, once somebody is asked. */
-async function asked({ workflowId }: Agent): Promise<string> {
-  return await until(async () => {
-    const row = await store.db
-      .selectFrom('requests')
-      .innerJoin('approvals', 'approvals.approval_id', 'requests.approval_id')
-      .select('requests.approval_id')
-      .where('idempotency_key', '=', `${workflowId}/refund`)
-      .where('approvals.state', '=', 'waiting')
-      .executeTakeFirst();
-    return row?.approval_id;
-  }, `${workflowId} has asked`);
-}
-
+const asked = (agent: Agent): Promise<string> => agents.asked(agent);
 const result = async (agent: Agent): Promise<RefundReport> => await agent.result();
 const refundsOf = ({ workflowId }: Agent): readonly unknown[] => refunds.filter((r) => r.order === workflowId);
-const requestsOf = async ({ workflowId }: Agent): Promise<number> =>
-  (await store.db.selectFrom('requests').select('approval_id').where('idempotency_key', '=', `${workflowId}/refund`).execute()).length;
+const requestsOf = (agent: Agent): Promise<number> => agents.requestsOf(agent);
 
 /** How often the agent's workflow asked the record how it ended. */
 const readsOf = ({ events }: Awaited<ReturnType<Agent['fetchHistory']>>): number =>
@@ -126,7 +87,7 @@ describe('an agent workflow', () => {
   it('fails with the code of a refusal when its request is malformed, and asks nobody', async () => {
     const agent = await world.client.workflow.start('refundAgent', {
       workflowId: `refund-${randomUUID()}`,
-      taskQueue: agentQueue,
+      taskQueue: agents.taskQueues[0] ?? '',
       args: [{ order: 'o1', cents: 'much', reason: 'x', countersignQueue: world.taskQueue }],
     });
     const failure = await agent.result().then(

@@ -3,17 +3,14 @@
  * outcome all the same; and what it may not read does not lie in its history.
  */
 import { randomUUID } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
 import { Client, Connection, type WorkflowFailedError } from '@temporalio/client';
 import { CancelledFailure, defaultPayloadConverter, type DataConverter } from '@temporalio/common';
 import { temporal } from '@temporalio/proto';
-import { NativeConnection, Worker, bundleWorkflowCode, DefaultLogger } from '@temporalio/worker';
 import { createCipher, createCodec } from '../../activities/codec/codec';
 import { newPayloadKeys } from '../../activities/codec/keys';
-import { createAgentActivities } from '../../client/sdk/activities';
 import type { RefundReport } from '../../examples/temporal-agent/workflow';
 import { RECONCILE_WORKFLOW, approvalWorkflowId, type ApprovalResult } from '../../workflows/protocol';
-import { openApi, type ApiWorld } from '../support/api';
+import { openAgentWorker, type AgentWorker } from '../support/agent-worker';
 import { insist } from '../support/approver';
 import { engineAddress } from '../support/engine';
 import { until } from '../support/processes';
@@ -22,22 +19,15 @@ import { TENANT, openWorld, type World } from '../support/world';
 
 const cipher = createCipher(newPayloadKeys());
 const ofAgents: DataConverter = { payloadCodecs: [createCodec(createCipher(newPayloadKeys()))] };
-const QUEUES = { 'without any keys': `agent-${randomUUID()}`, 'with keys of its own': `agent-${randomUUID()}` } as const;
-type Kind = keyof typeof QUEUES;
-const KINDS = Object.keys(QUEUES) as Kind[];
+const KINDS = ['without any keys', 'with keys of its own'] as const;
+type Kind = (typeof KINDS)[number];
 
 let world: World;
-let api: ApiWorld;
-let native: NativeConnection;
+let agents: AgentWorker;
 let connection: Connection;
-const workers: Worker[] = [];
-const running: Promise<void>[] = [];
 afterAll(async () => {
-  for (const worker of workers) worker.shutdown();
-  await Promise.all(running);
+  await agents.close();
   await connection.close();
-  await native.close();
-  await api.close();
   await world.close();
 });
 const store = useStore();
@@ -45,54 +35,28 @@ beforeAll(async () => {
   const address = engineAddress();
   world = await openWorld({ store, address, dataConverter: { payloadCodecs: [createCodec(cipher)] } });
   const payloads = { cipher, encrypts: true, uiOrigin: null, operatorTenant: null };
-  api = await openApi({ store, client: world.client, taskQueue: world.taskQueue, payloads });
-  await api.app.listen({ port: 0, host: '127.0.0.1' });
-  const url = `http://127.0.0.1:${String((api.app.server.address() as AddressInfo).port)}`;
-  native = await NativeConnection.connect({ address });
   connection = await Connection.connect({ address });
-  const workflowBundle = await bundleWorkflowCode({
+  agents = await openAgentWorker({
+    store,
+    address,
+    world,
     workflowsPath: require.resolve('../support/workflows/agents'),
-    logger: new DefaultLogger('WARN'),
+    activities: { issueRefund: () => Promise.resolve(), logRefusal: () => Promise.resolve() },
+    converters: [null, ofAgents],
+    payloads,
   });
-  const activities = {
-    ...createAgentActivities({ url, key: api.keys.own }),
-    issueRefund: () => Promise.resolve(),
-    logRefusal: () => Promise.resolve(),
-  };
-  for (const kind of KINDS) {
-    const taskQueue = QUEUES[kind];
-    const worker = await Worker.create({
-      connection: native,
-      taskQueue,
-      workflowBundle,
-      activities,
-      ...(kind === 'with keys of its own' ? { dataConverter: ofAgents } : {}),
-    });
-    workers.push(worker);
-    running.push(worker.run());
-  }
 });
 
+const queueOf = (kind: Kind): string => agents.taskQueues[KINDS.indexOf(kind)] ?? '';
 const clientOf = (kind: Kind): Client => new Client({ connection, ...(kind === 'with keys of its own' ? { dataConverter: ofAgents } : {}) });
 
 async function start(kind: Kind) {
   const workflowId = `refund-${randomUUID()}`;
   const task = { order: workflowId, cents: 48_000, reason: 'The parcel never came', countersignQueue: world.taskQueue };
-  return await clientOf(kind).workflow.start('refundAgent', { workflowId, taskQueue: QUEUES[kind], args: [task] });
+  return await clientOf(kind).workflow.start('refundAgent', { workflowId, taskQueue: queueOf(kind), args: [task] });
 }
 
-async function asked({ workflowId }: { readonly workflowId: string }): Promise<string> {
-  return await until(async () => {
-    const row = await store.db
-      .selectFrom('requests')
-      .innerJoin('approvals', 'approvals.approval_id', 'requests.approval_id')
-      .select('requests.approval_id')
-      .where('idempotency_key', '=', `${workflowId}/refund`)
-      .where('approvals.state', '=', 'waiting')
-      .executeTakeFirst();
-    return row?.approval_id;
-  }, `${workflowId} has asked`);
-}
+const asked = (agent: { readonly workflowId: string }): Promise<string> => agents.asked(agent);
 
 interface Followed {
   readonly fetchHistory: () => Promise<temporal.api.history.v1.IHistory>;
@@ -138,7 +102,7 @@ describe.each(KINDS)('an agent %s', (kind) => {
 
   it('lives on when its approval closes, whose end it can read', async () => {
     const workflowId = `refund-${randomUUID()}`;
-    const agent = await clientOf(kind).workflow.start('busyAgent', { workflowId, taskQueue: QUEUES[kind], args: [workflowId, world.taskQueue] });
+    const agent = await clientOf(kind).workflow.start('busyAgent', { workflowId, taskQueue: queueOf(kind), args: [workflowId, world.taskQueue] });
     const approvalId = await asked(agent);
     await insist(world, approvalId, 'fay', { type: 'deny', reason: 'No receipt' });
     const ended = await until(
@@ -155,7 +119,7 @@ describe.each(KINDS)('an agent %s', (kind) => {
 
   it('begun anew while it waits, it gets the outcome by signal', async () => {
     const workflowId = `refund-${randomUUID()}`;
-    const agent = await clientOf(kind).workflow.start('renewingAgent', { workflowId, taskQueue: QUEUES[kind], args: [workflowId, world.taskQueue] });
+    const agent = await clientOf(kind).workflow.start('renewingAgent', { workflowId, taskQueue: queueOf(kind), args: [workflowId, world.taskQueue] });
     const approvalId = await asked(agent);
     const first = (await agent.describe()).runId;
     await agent.signal('go');

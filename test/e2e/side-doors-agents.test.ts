@@ -3,13 +3,10 @@
  * its request ended, and nothing that somebody sends it makes it act. With Temporal's own command line. See docs/side-doors.md.
  */
 import { randomUUID } from 'node:crypto';
-import type { AddressInfo } from 'node:net';
 import type { WorkflowHandle } from '@temporalio/client';
-import { NativeConnection, Worker, bundleWorkflowCode } from '@temporalio/worker';
-import { createAgentActivities } from '../../client/sdk/activities';
 import { instant } from '../../domain/json';
 import { OUTCOME_SIGNAL, RECONCILE_WORKFLOW, approvalWorkflowId, type ApprovalResult, type ReconcileReport } from '../../workflows/protocol';
-import { openApi, type ApiWorld } from '../support/api';
+import { openAgentWorker, type AgentWorker } from '../support/agent-worker';
 import { insist } from '../support/approver';
 import { engineAddress } from '../support/engine';
 import { until } from '../support/processes';
@@ -19,40 +16,19 @@ import { TENANT, openWorld, type World } from '../support/world';
 import type { restlessAgent } from '../support/workflows/restless-agent';
 
 let world: World;
-let api: ApiWorld;
-let native: NativeConnection;
 let temporal: TemporalCli;
-let agentWorker: { stop(): Promise<void> };
-const agentQueue = `agent-${randomUUID()}`;
+let agents: AgentWorker;
 
 afterAll(async () => {
-  await agentWorker.stop();
-  await native.close();
-  await api.close();
+  await agents.close();
   await world.close();
 });
 const store = useStore();
 beforeAll(async () => {
   const address = engineAddress();
   world = await openWorld({ store, address });
-  api = await openApi({ store, client: world.client, taskQueue: world.taskQueue });
-  await api.app.listen({ port: 0, host: '127.0.0.1' });
-  const { port } = api.app.server.address() as AddressInfo;
-  native = await NativeConnection.connect({ address });
+  agents = await openAgentWorker({ store, address, world, workflowsPath: require.resolve('../support/workflows/restless-agent') });
   temporal = await temporalCli(address);
-  const worker = await Worker.create({
-    connection: native,
-    taskQueue: agentQueue,
-    workflowBundle: await bundleWorkflowCode({ workflowsPath: require.resolve('../support/workflows/restless-agent') }),
-    activities: createAgentActivities({ url: `http://127.0.0.1:${String(port)}`, key: api.keys.own }),
-  });
-  const running = worker.run();
-  agentWorker = {
-    async stop() {
-      worker.shutdown();
-      await running;
-    },
-  };
 });
 
 /** Where it fails, what the program said is shown. */
@@ -61,22 +37,9 @@ const DONE = expect.objectContaining({ ok: true }) as Said;
 type Agent = WorkflowHandle<typeof restlessAgent>;
 
 const start = async (workflowId = `restless-${randomUUID()}`): Promise<Agent> =>
-  await world.client.workflow.start<typeof restlessAgent>('restlessAgent', { workflowId, taskQueue: agentQueue, args: [world.taskQueue] });
+  await world.client.workflow.start<typeof restlessAgent>('restlessAgent', { workflowId, taskQueue: agents.taskQueues[0] ?? '', args: [world.taskQueue] });
 
-/** The approval that this agent waits for, once somebody is asked. */
-async function asked({ workflowId }: Agent): Promise<string> {
-  return await until(async () => {
-    const row = await store.db
-      .selectFrom('requests')
-      .innerJoin('approvals', 'approvals.approval_id', 'requests.approval_id')
-      .select('requests.approval_id')
-      .where('idempotency_key', '=', `${workflowId}/refund`)
-      .where('approvals.state', '=', 'waiting')
-      .executeTakeFirst();
-    return row?.approval_id;
-  }, `${workflowId} has asked`);
-}
-
+const asked = (agent: Agent): Promise<string> => agents.asked(agent);
 const latest = ({ workflowId }: Agent): Agent => world.client.workflow.getHandle(workflowId);
 const approve = async (approvalId: string): Promise<unknown> => await insist(world, approvalId, 'fay', { type: 'approve', reason: 'Receipt checked' });
 const told = async (agent: Agent): Promise<ApprovalResult> => await latest(agent).result();
@@ -84,8 +47,7 @@ const stateOf = async (approvalId: string): Promise<string> =>
   (await store.db.selectFrom('approvals').select('state').where('approval_id', '=', approvalId).executeTakeFirstOrThrow()).state;
 const sweep = async (): Promise<ReconcileReport> =>
   (await world.client.workflow.execute(RECONCILE_WORKFLOW, { workflowId: `sweep-${randomUUID()}`, taskQueue: world.taskQueue, args: [] })) as ReconcileReport;
-const requestsOf = async ({ workflowId }: Agent): Promise<number> =>
-  (await store.db.selectFrom('requests').select('approval_id').where('idempotency_key', '=', `${workflowId}/refund`).execute()).length;
+const requestsOf = (agent: Agent): Promise<number> => agents.requestsOf(agent);
 const endsOf = async (approvalId: string): Promise<number> => (await world.story(approvalId)).filter((e) => e.type === 'ended').length;
 
 describe('an agent workflow', () => {
