@@ -2,6 +2,7 @@
  * The way into the store: PostgreSQL 15 or newer through Kysely.
  * Promises: what is read is plain JSON (see ./parsers), sessions keep UTC, and a connection that breaks, idle or in use, does not end the process.
  * What a statement that nobody waited for to its end would still do is undone: its connection is closed, and never used for anything else.
+ * A statement that comes again is prepared, once for each connection: PostgreSQL reads and plans it no more.
  * What a process holds in the store that hangs or has gone, the store itself lets go, wherever it runs.
  */
 import { Kysely, PostgresDialect, sql, type PostgresPool, type Transaction } from 'kysely';
@@ -44,30 +45,70 @@ export function openDatabase(url: string, options: DatabaseOptions = {}): Db {
   // Without a listener the error of a connection would end the process: of an idle one, and of one that waits between two statements of a transaction.
   pool.on('error', (error) => options.onError?.(error));
   pool.on('connect', (client) => client.on('error', () => undefined));
-  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: options.queryMs === undefined ? pool : impatient(pool) }) });
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool: guarded(pool) }) });
 }
 
 /**
  * A statement that was given up as late still runs, and the rollback behind it is never sent: back in the pool, its connection would carry
  * the open transaction into whatever comes next, which would commit it, or believe itself committed when it is not.
  */
-function impatient(pool: Pool): PostgresPool {
+function guarded(pool: Pool): PostgresPool {
+  const prepared = createPrepared();
   return {
     async connect() {
       const client = await pool.connect();
       let broken: Error | null = null;
       const query = async (text: string, values: readonly unknown[]): Promise<QueryResult> => {
         if (broken) throw broken;
+        const name = values.length > 0 ? prepared.nameOf(text) : undefined;
         try {
-          return await client.query(text, [...values]);
+          return await client.query({ text, values: [...values], ...(name === undefined ? {} : { name }) });
         } catch (error) {
-          if (!isOfServer(error)) broken = error instanceof Error ? error : new Error(String(error));
+          if (!isOfServer(error) || prepared.isStale(error)) broken = error instanceof Error ? error : new Error(String(error));
           throw error;
         }
       };
       return { query: query as PoolClient['query'], release: () => client.release(broken ?? undefined) };
     },
     end: () => pool.end(),
+  };
+}
+
+/** Statements that are prepared at most: each connection keeps them all. Ours are some dozens; those whose length varies could be many. */
+const PREPARED_MAX = 200;
+
+/** `cached plan must not change result type`: the tables were changed by an upgrade since it was prepared. The next connection prepares it anew. */
+const PLAN_CHANGED = '0A000';
+/** A pooler between us and the store gives each transaction another session, which knows no statement of ours, or has one of the same name. */
+const UNKNOWN_OR_TAKEN = ['26000', '42P05'];
+
+/** Which statements are prepared, and under which name. */
+function createPrepared() {
+  const names = new Map<string, string>();
+  const seen = new Set<string>();
+  let off = false;
+  return {
+    /** From its second time on: what is asked once is not worth keeping. */
+    nameOf(text: string): string | undefined {
+      if (off) return undefined;
+      const known = names.get(text);
+      if (known !== undefined || names.size >= PREPARED_MAX) return known;
+      if (!seen.delete(text)) {
+        if (seen.size >= PREPARED_MAX) seen.clear();
+        seen.add(text);
+        return undefined;
+      }
+      const name = `countersign_${String(names.size + 1)}`;
+      names.set(text, name);
+      return name;
+    },
+    /** Whether a statement failed because it was prepared: its connection is given up. Behind a pooler nothing is prepared from then on. */
+    isStale(error: unknown): boolean {
+      const code = error instanceof DatabaseError ? error.code : undefined;
+      if (code === undefined || names.size === 0) return false;
+      if (UNKNOWN_OR_TAKEN.includes(code)) off = true;
+      return code === PLAN_CHANGED || UNKNOWN_OR_TAKEN.includes(code);
+    },
   };
 }
 

@@ -88,3 +88,42 @@ describe('a process that hangs in the middle of a transaction', () => {
     }
   });
 });
+
+describe('a statement that comes again', () => {
+  let db: Db;
+  beforeEach(() => {
+    db = openDatabase(store.adminUrl, { name: 'again', max: 1 });
+  });
+  afterEach(async () => {
+    await sql`drop table if exists again`.execute(store.adminDb);
+    await db.destroy();
+  });
+  const read = (n: number) => sql<{ n: number }>`select * from again where n = ${n}`.execute(db);
+  const prepared = async (): Promise<number> =>
+    (await sql`select 1 from pg_prepared_statements where statement like 'select * from again%'`.execute(db)).rows.length;
+
+  it('is prepared from its second time on, with the values of each time', async () => {
+    await sql`create table again as select n from generate_series(1, 3) n`.execute(store.adminDb);
+    const found = [await read(1), await prepared(), await read(2), await prepared(), await read(3), await prepared()];
+    expect(found.map((each) => (typeof each === 'number' ? each : each.rows))).toEqual([[{ n: 1 }], 0, [{ n: 2 }], 1, [{ n: 3 }], 1]);
+  });
+
+  it('fails at most once on a connection that prepared it before an upgrade changed its table', async () => {
+    await sql`create table again as select 1 as n`.execute(store.adminDb);
+    for (let n = 0; n < 3; n += 1) await read(1);
+    await sql`alter table again add column more integer default 7`.execute(store.adminDb);
+    await expect(read(1)).rejects.toThrow('cached plan');
+    expect((await read(1)).rows).toEqual([{ n: 1, more: 7 }]);
+    expect(await prepared()).toBe(1);
+  });
+
+  it('is not prepared any more once a pooler in between has lost what was prepared', async () => {
+    await sql`create table again as select 1 as n`.execute(store.adminDb);
+    for (let n = 0; n < 3; n += 1) await read(1);
+    // As when the pooler goes on with another session.
+    await sql`deallocate all`.execute(db);
+    await expect(read(1)).rejects.toThrow('does not exist');
+    for (let n = 0; n < 3; n += 1) expect((await read(1)).rows).toEqual([{ n: 1 }]);
+    expect(await prepared()).toBe(0);
+  });
+});
