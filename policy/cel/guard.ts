@@ -10,6 +10,7 @@ import { isObject, type Names } from './names';
 
 export const EXPRESSION_CHARS_MAX = 1000;
 export const EXPRESSION_NODES_MAX = 300;
+const UNARY_MAX = 40;
 
 /** What is wrong with a condition, and at which of its characters. */
 export interface Problem {
@@ -66,6 +67,9 @@ function walk(node: ASTNode, scope: Scope): number {
   switch (node.op) {
     case 'value':
       if (node.args !== null && typeof node.args === 'object') refuse('cel_forbidden', 'Bytes and unsigned numbers have no use in a condition; remove them');
+      // Else it would be compared as it is, with what no request can hold.
+      if (typeof node.args === 'bigint' && BigInt.asIntN(64, node.args) !== node.args)
+        refuse('cel_constant', 'This number is beyond what a whole number can be; write one of at most 64 bits');
       return 1;
     case 'id':
     case '.':
@@ -79,8 +83,13 @@ function walk(node: ASTNode, scope: Scope): number {
     case 'list':
       return below(node.args);
     case '!_':
-    case '-_':
-      return below([node.args]);
+    case '-_': {
+      // The parser's own limit does not count these.
+      const signs = unaryDepth(node);
+      if (signs <= UNARY_MAX) return below([node.args]);
+      refuse('cel_too_complex', `There are ${signs} signs in a row here, more than ${UNARY_MAX}; one is enough`);
+      return signs;
+    }
     case 'call':
       return call(node, node.args[0], node.args[1], scope);
     case 'rcall': {
@@ -119,6 +128,12 @@ function walk(node: ASTNode, scope: Scope): number {
   }
 }
 
+function unaryDepth(node: ASTNode): number {
+  let depth = 0;
+  for (let here = node; here.op === '!_' || here.op === '-_'; here = here.args) depth += 1;
+  return depth;
+}
+
 const isKnownRoot = (names: Names, root: string): boolean => names.has(root) || isObject(names, root);
 
 function access(node: ASTNode, scope: Scope): number {
@@ -128,12 +143,18 @@ function access(node: ASTNode, scope: Scope): number {
   if (rootOf(path) === scope.variable) return depth;
   const { names } = scope;
   // `.currency` of money is the one thing to read below a field.
-  const field = [...names.keys()].find((k) => path === k || path.startsWith(`${k}.`));
+  const field = names.has(path) ? path : parentsOf(path).find((parent) => names.has(parent));
   const type = field === undefined ? undefined : names.get(field);
   if (type?.kind === 'any')
     scope.problems.push({ code: 'unknown_name', offset: node.start, message: `${field} is declared as any, so no condition can read it; declare its type` });
   else if (field === undefined) scope.problems.push(unknown(path, node.start, names));
   return depth;
+}
+
+/** `a.b` and `a` for `a.b.c`. */
+function parentsOf(path: string): string[] {
+  const parts = path.split('.');
+  return parts.slice(1).map((_, i) => parts.slice(0, parts.length - 1 - i).join('.'));
 }
 
 function unknown(path: string, offset: number, names: Names): Problem {
