@@ -1,6 +1,7 @@
 /**
  * Which rows apply to a reading. A condition that cannot be evaluated counts in the strict direction only:
- * a trigger as matched (and says so), an allowing row, `unless` and `supersedes` as not met. Pure.
+ * a trigger as matched (and says so), an allowing row, `unless` and `supersedes` as not met; an `unless` that cannot be evaluated leaves
+ * an allowing row or an exception not met, and takes from any other row what it supersedes. Pure.
  */
 import type { MatchedRow, Refused } from '../domain/plan';
 import type { Reading } from './cel/names';
@@ -15,7 +16,11 @@ export interface Active {
 /** `superseded` and `excepted`: it would have applied. */
 export type Fate = 'applies' | 'applies_unevaluated' | 'not_met' | 'superseded' | 'excepted';
 
-type Verdict = 'met' | 'not_met' | 'unevaluated';
+/**
+ * `unevaluated`: it counts as met. `unexcused`: its trigger is met, and whether it is excused cannot be said. `unknown`: it counts as not
+ * met, but might be, so that what it supersedes cannot be relied on to stand.
+ */
+type Verdict = 'met' | 'not_met' | 'unevaluated' | 'unexcused' | 'unknown';
 
 function verdictOf(row: CompiledRow, reading: Reading, exception: Refused | null): Verdict {
   // An exception is for what was refused, and for nothing else.
@@ -23,13 +28,16 @@ function verdictOf(row: CompiledRow, reading: Reading, exception: Refused | null
   if (isException && !row.excepts.some((id) => exception?.rows.includes(id))) return 'not_met';
   if (!row.when) return 'met';
   const trigger = row.when.evaluate(reading);
-  if (!trigger.ok) return row.effect === 'allow' || isException ? 'not_met' : excused(row, reading) ? 'not_met' : 'unevaluated';
-  return trigger.value === true && !excused(row, reading) ? 'met' : 'not_met';
+  if (trigger.ok && trigger.value !== true) return 'not_met';
+  const excused = excusedOf(row, reading);
+  if (excused === true) return 'not_met';
+  if (trigger.ok && excused === false) return 'met';
+  return row.effect === 'allow' || isException ? 'unknown' : trigger.ok ? 'unexcused' : 'unevaluated';
 }
 
-function excused(row: CompiledRow, reading: Reading): boolean {
+function excusedOf(row: CompiledRow, reading: Reading): boolean | 'unknown' {
   const unless = row.unless?.evaluate(reading);
-  return unless?.ok === true && unless.value === true;
+  return !unless ? false : unless.ok ? unless.value === true : 'unknown';
 }
 
 interface Applying {
@@ -72,24 +80,28 @@ function indexed(rows: readonly CompiledRow[]): (type: string) => readonly Compi
 export function activeRows(rows: readonly CompiledRow[], defaultRow: CompiledRow, reading: Reading, exception: Refused | null): Applying {
   const verdicts = new Map<string, Verdict>();
   const met: CompiledRow[] = [];
+  const superseders: CompiledRow[] = [];
   const verdictFor = (row: CompiledRow): Verdict => verdicts.get(row.id) ?? 'not_met';
   const matchedAtAll: CompiledRow[] = [];
   for (const row of candidates(rows, reading)) {
     const verdict = verdictOf(row, reading, exception);
     if (verdict === 'not_met') continue;
     verdicts.set(row.id, verdict);
-    matchedAtAll.push(row);
+    if (verdict !== 'unknown') matchedAtAll.push(row);
+    if (row.supersedes.length > 0) superseders.push(row);
     if (verdict === 'met') met.push(row);
   }
   const excepted = new Set(met.flatMap((row) => row.excepts.filter((id) => exception?.rows.includes(id))));
   const unexcepted = exception?.rows.filter((id) => !excepted.has(id)) ?? [];
   const matched = matchedAtAll.filter((row) => !excepted.has(row.id));
-  const superseding = met.filter((row) => row.supersedes.length > 0 && !excepted.has(row.id));
-  // A row that is itself superseded supersedes nothing; `check` refuses circles.
-  const stands = (row: CompiledRow): boolean => !superseding.some((other) => other.supersedes.includes(row.id) && stands(other));
+  const superseding = superseders.filter((row) => !excepted.has(row.id));
+  // A row that is itself superseded, or might be, supersedes nothing; `check` refuses circles.
+  const stands = (row: CompiledRow): boolean => !superseding.some((other) => other.supersedes.includes(row.id) && surelyStands(other));
+  const surelyStands = (row: CompiledRow): boolean =>
+    verdictFor(row) === 'met' && !superseding.some((other) => other.supersedes.includes(row.id) && stands(other));
   const fateOf = (row: CompiledRow): Fate => {
     const verdict = verdictFor(row);
-    if (verdict === 'not_met') return 'not_met';
+    if (verdict === 'not_met' || verdict === 'unknown') return 'not_met';
     if (excepted.has(row.id)) return 'excepted';
     if (!stands(row)) return 'superseded';
     return verdict === 'unevaluated' ? 'applies_unevaluated' : 'applies';

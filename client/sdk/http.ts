@@ -34,14 +34,17 @@ interface Answered<T extends z.ZodType> {
   readonly value: z.output<T>;
 }
 
-/** A server that was too busy to begin is asked again when it says, as long as the call may take; then it is the caller's to decide. */
+/** Nothing was done with the request, and the same may be taken in a moment. */
+const WORTH_ASKING_AGAIN: readonly string[] = ['busy', 'fact_unavailable'];
+
+/** A server that could not begin is asked again when it says, as long as the call may take; then it is the caller's to decide. */
 export async function call<T extends z.ZodType>(connection: Connection, asked: Call<T>): Promise<Answered<T>> {
   const deadline = Date.now() + (connection.timeoutMs ?? TIMEOUT_MS) + (asked.waitMs ?? 0);
   for (;;) {
     try {
       return await once(connection, asked);
     } catch (error) {
-      if (!(error instanceof CountersignError) || error.code !== 'busy' || error.retryAfterMs === null) throw error;
+      if (!(error instanceof CountersignError) || !WORTH_ASKING_AGAIN.includes(error.code) || error.retryAfterMs === null) throw error;
       // Those who were turned away together do not come back together.
       const pauseMs = error.retryAfterMs * (1 + Math.random() / 2);
       if (Date.now() + pauseMs > deadline) throw error;

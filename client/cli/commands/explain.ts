@@ -3,11 +3,12 @@
  */
 import type { Command } from 'commander';
 import type { Directory } from '../../../domain/directory';
-import { ms, type Json } from '../../../domain/json';
-import type { Plan, RecentValue } from '../../../domain/plan';
+import { ms, type Json, type JsonObject } from '../../../domain/json';
+import { providedLines, unavailableLines } from '../../../domain/packet';
+import type { Plan, Provided, RecentValue } from '../../../domain/plan';
 import { RequestSchema } from '../../../domain/request';
 import type { Silence } from '../../../domain/silence';
-import { explain, silenceOf, type CompiledPolicy, type Explained } from '../../../policy';
+import { explain, givenBy, lacking, silenceOf, type CompiledPolicy, type Explained } from '../../../policy';
 import { readJson } from '../files';
 import { answer, CliError, EXIT, type Exit, type Shared, type World } from '../io';
 
@@ -20,6 +21,7 @@ interface Options extends Shared {
   readonly request: string;
   readonly at?: string;
   readonly recent?: string;
+  readonly provided?: string;
   readonly agent: string;
   readonly tenant: string;
 }
@@ -32,13 +34,14 @@ export function explainCommand(policy: Command, world: World, end: (code: Exit) 
     .requiredOption('--request <file>', 'the request as JSON, as an agent would send it')
     .option('--at <instant>', 'from when on deadlines are counted; now unless given')
     .option('--recent <file>', 'JSON with the values of recent: by name; without it they cannot be evaluated')
+    .option('--provided <file>', 'JSON with what providers say: {"facts": {…}, "system": {…}} by name; without it they say nothing')
     .option('--agent <name>', 'who asks', 'agent')
     .option('--tenant <tenant>', 'for whom', 'tenant')
     .option('--directory <file>', 'who people are; the directory.yaml inside <dir> unless given')
     .action((dir: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Options & { directory?: string }>();
       const found = read(dir, options.directory);
-      const explained = explain(found.policy, inputOf(options));
+      const explained = explain(found.policy, inputOf(found.policy, options));
       const { resolved } = explained;
       const silence = resolved.ok ? silenceOf(resolved.plan, found.directory, startOf(options.at ?? world.now())) : null;
       answer(world, options, { ...explained, silence }, () => textOf(explained, silence));
@@ -46,7 +49,7 @@ export function explainCommand(policy: Command, world: World, end: (code: Exit) 
     });
 }
 
-function inputOf(options: Options): Parameters<typeof explain>[1] {
+function inputOf(policy: CompiledPolicy, options: Options): Parameters<typeof explain>[1] {
   const parsed = RequestSchema.safeParse(readJson(options.request));
   if (!parsed.success) {
     const [first] = parsed.error.issues;
@@ -57,17 +60,43 @@ function inputOf(options: Options): Parameters<typeof explain>[1] {
     action: body.action,
     facts: body.facts,
     recent: recentOf(options.recent),
+    ...providedOf(policy, options),
     evidence: body.evidence.map((e) => e.name),
     requester: { agent: options.agent, run: body.run, onBehalfOf: body.on_behalf_of ?? null },
     tenant: options.tenant,
   };
 }
 
+const isObject = (value: Json | undefined): value is JsonObject => typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** What providers would say, as they would say it; what is not in the file is what they do not know. */
+function providedOf(policy: CompiledPolicy, { provided: path, at }: Options): Pick<Parameters<typeof explain>[1], 'provided' | 'unavailable'> {
+  const given = givenBy(policy);
+  if (path === undefined) return { unavailable: lacking(given, 'no file was given with --provided') };
+  const { facts = {}, system = {}, ...others } = objectIn(path, 'what providers say, as {"facts": {…}, "system": {…}}');
+  const [other] = Object.keys(others);
+  if (!isObject(facts) || !isObject(system) || other !== undefined)
+    throw new CliError(EXIT.refused, 'invalid_json', `${path} has to hold {"facts": {…}, "system": {…}}${other === undefined ? '' : `, and not ${other}`}`);
+  const said = [
+    ...Object.entries(facts).map(([name, value]) => [`facts.${name}`, value] as const),
+    ...Object.entries(system).map(([name, value]) => [`system.${name}`, value] as const),
+  ];
+  const of = (name: string): Provided['provider'] => given.find((g) => g.path === name)?.provider ?? '';
+  return {
+    provided: Object.fromEntries(said.map(([name, value]) => [name, { value, provider: of(name), at: at ?? '' }])),
+    unavailable: lacking(given, `${path} does not say it`),
+  };
+}
+
+function objectIn(path: string, what: string): JsonObject {
+  const value = readJson(path);
+  if (!isObject(value)) throw new CliError(EXIT.refused, 'invalid_json', `${path} has to hold one object: ${what}`);
+  return value;
+}
+
 function recentOf(path: string | undefined): Record<string, RecentValue> {
   if (path === undefined) return {};
-  const values = readJson(path);
-  if (typeof values !== 'object' || values === null || Array.isArray(values))
-    throw new CliError(EXIT.refused, 'invalid_json', `${path} has to hold one object: the values of recent: by name`);
+  const values = objectIn(path, 'the values of recent: by name');
   // What has the wrong type is said by the policy, with what it has to be.
   return Object.fromEntries(Object.entries(values).map(([name, value]: [string, Json]) => [name, { value: value as number, requests: 0, since: '' }]));
 }
@@ -102,6 +131,9 @@ const planLines = (plan: Plan): string[] => [
     (s) => `  sign-off ${s.id} in ${s.lane}: ${s.ladder.map((level) => level.name).join(', then ')}${s.quorum > 1 ? `, ${String(s.quorum)} people` : ''}`,
   ),
   `  meanwhile: ${plan.meanwhile.agent}; ${plan.meanwhile.operator}`,
+  ...Object.entries(plan.relative ?? {}).map(([role, { of, backup }]) => `  ${role}: whoever owns ${of ?? 'nothing that is known'}, else ${backup}`),
+  ...providedLines(plan).map((line) => `  ${line}`),
+  ...unavailableLines(plan).map((line) => `  ${line}`),
 ];
 
 const silenceLines = ({ moments }: Silence): string[] =>

@@ -51,6 +51,15 @@ describe('a directory', () => {
     ['an absence without a zone', 'bad_shape', 'from: 2026-12-24T00:00:00Z', 'from: ▸2026-12-24T00:00:00'],
     ['an address that is none', 'bad_shape', 'email: ann@shop.example', 'email: ▸ann'],
     ['an unknown key', 'unknown_key', 'roles: [lead, officer] }', 'roles: [lead, officer], ▸phone: 1 }'],
+    ['an owner who is nobody', 'unknown_person', '  officer: [dee, ann]', '  officer: [dee, ann]\nowners: { account_lead: { acme-42: [ann, ▸bob] } }'],
+    ['an owner as own stand-in', 'duplicate_person', '  officer: [dee, ann]', '  officer: [dee, ann]\nowners: { account_lead: { acme-42: [ann, ▸ann] } }'],
+    ['nobody as owner', 'bad_shape', '  officer: [dee, ann]', '  officer: [dee, ann]\nowners: { account_lead: { acme-42: ▸[] } }'],
+    [
+      'an owner who owns everything',
+      'relative_role_held',
+      'roles: [head, chief] }\n  dee: { name: Dee, email: dee@shop.example, roles: [chief, officer] }\nduty:',
+      'roles: ▸[head, chief] }\n  dee: { name: Dee, email: dee@shop.example, roles: [chief, officer] }\nowners: { head: { acme-42: [ann] } }\nduty:',
+    ],
     ['a person listed twice', 'yaml_syntax', '  ben:', '  ▸ann:'],
   ])('is refused at the very place: %s', (_, code, from, to) => {
     const { text, place } = marked(from, to);
