@@ -20,14 +20,18 @@ import type { RequestDraft } from '../../domain/request';
 import { startEngine } from '../../workers/engine';
 import { COMMAND_SIGNAL, NUDGE_SIGNAL, RECONCILE_WORKFLOW, approvalWorkflowId, deliveryWorkflowId } from '../../workflows/protocol';
 import { insist } from '../support/approver';
+import { startCredentialReceiver } from '../support/credential-receiver';
 import { until } from '../support/processes';
 import { startReferenceAgent } from '../support/reference-agent';
+import { SIDE_POLICY } from '../support/side-policy';
 import { openTestStore } from '../support/store';
 import { TENANT, actionOf, openWorld, refund, type World } from '../support/world';
 
 const HISTORIES = join(__dirname, 'histories');
 /** Half an hour in a second and a half: people of a script are quick. */
 const SCALE = 1200;
+
+const HOOK_SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`;
 
 /** Nothing of the machine that recorded: names of processes and hosts become one word. */
 const impersonal = (json: string): string =>
@@ -145,7 +149,58 @@ async function record(world: World, agent: { readonly url: string; refuseOnce(ap
   await insist(world, lost.approvalId, 'fay', { type: 'approve', reason: 'ok' });
   await end('restarted', lost.approvalId, 'approved');
 
+  await withMore(world, ask, end);
+  await sideBySide(world, ask, end);
   await sideDoors(world, ask, end);
+}
+
+/** A yes with conditions, by two people, one of whose first tries is not offered; and an escalation that is answered. */
+async function withMore(world: World, ask: (request: RequestDraft) => Promise<string>, end: (name: string, id: string, outcome: Outcome) => Promise<void>) {
+  const gift = await ask(actionOf('gift.send', { amount: { minor: 48_000, currency: 'USD' }, recipients: ['kim', 'lee'] }));
+  const amount = (minor: number) => ({ amount_at_most: { minor, currency: 'USD' }, option: 'voucher' });
+  await insist(world, gift, 'fay', { type: 'approve', reason: 'too much', conditions: amount(30_000) });
+  await insist(world, gift, 'fay', { type: 'approve', reason: 'ok', conditions: amount(20_000) });
+  await insist(world, gift, 'lea', { type: 'approve', reason: 'ok', conditions: { option: 'voucher', only_recipients: ['kim'] } });
+  await end('approved-with-conditions', gift, 'approved_with_conditions');
+
+  const draft = await ask(actionOf('draft.send'));
+  await insist(world, draft, 'lea', { type: 'answer', facts: { order_total: 12, intent: 'refund' } });
+  await insist(world, draft, 'lea', { type: 'answer', facts: { order_total: { minor: 12_000, currency: 'USD' }, intent: 'refund' } });
+  await end('answered', draft, 'answered');
+}
+
+/** Two lanes at the same time: one moves up while the other signs; one is held for its backup; and silence that stops the agent. */
+async function sideBySide(world: World, ask: (request: RequestDraft) => Promise<string>, end: (name: string, id: string, outcome: Outcome) => Promise<void>) {
+  const { db } = world.core.deps;
+  const owners = async (id: string): Promise<unknown> =>
+    (await db.selectFrom('approvals').select('owners').where('approval_id', '=', id).executeTakeFirstOrThrow()).owners;
+  const waitsOn = async (id: string, ...people: string[]): Promise<unknown> =>
+    await until(async () => JSON.stringify(await owners(id)) === JSON.stringify(people), `${id} waits on ${people.join(' and ')}`);
+
+  const both = await ask(actionOf('config.change'));
+  await waitsOn(both, 'cleo', 'sam');
+  await insist(world, both, 'sam', { type: 'claim' });
+  await insist(world, both, 'sam', { type: 'approve', reason: 'ok' });
+  await insist(world, both, 'cleo', { type: 'approve', reason: 'ok' });
+  await end('side-by-side', both, 'approved');
+
+  const held = await ask(actionOf('config.change'));
+  await waitsOn(held, 'cleo', 'carl');
+  await insist(world, held, 'carl', { type: 'approve', reason: 'ok' });
+  await insist(world, held, 'cleo', { type: 'approve', reason: 'ok' });
+  await end('side-by-side-held', held, 'approved');
+
+  const resume = { type: 'workflow', workflow_id: 'an agent that is gone' } as const;
+  const stopped = await ask(actionOf('access.widen', {}, { resume, customer: { id: 'c-7', name: 'Kim Doe', email: 'kim@example.com' } }));
+  await end('paused-and-disabled', stopped, 'expired');
+  const { owed_id: owedId } = await db
+    .selectFrom('deliveries')
+    .select('owed_id')
+    .where('approval_id', '=', stopped)
+    .where('kind', '=', 'disable_credential')
+    .executeTakeFirstOrThrow();
+  await world.client.workflow.getHandle(deliveryWorkflowId(TENANT, stopped, owedId)).result();
+  await keep(world, 'delivery-of-a-disabling', deliveryWorkflowId(TENANT, stopped, owedId));
 }
 
 /** What operators and strangers do to a run; see docs/side-doors.md. */
@@ -203,13 +258,23 @@ async function main(): Promise<void> {
   mkdirSync(HISTORIES, { recursive: true });
   const store = await openTestStore();
   const engine = await startEngine();
-  const world = await openWorld({ store, address: engine.address, taskQueue: 'countersign', clock: scaledClock(new Date().toISOString(), SCALE) });
+  let failures = 1;
+  const hook = await startCredentialReceiver(HOOK_SECRET, () => (failures-- > 0 ? 503 : null));
+  const world = await openWorld({
+    store,
+    address: engine.address,
+    taskQueue: 'countersign',
+    policy: SIDE_POLICY,
+    clock: scaledClock(new Date().toISOString(), SCALE),
+    calls: { credentialHook: { url: hook.url, secrets: [HOOK_SECRET] } },
+  });
   const refuse = new Set<string>();
   const agent = await startReferenceAgent({ jwks: world.core.tokens.jwks(), before: ({ approvalId }) => (refuse.delete(approvalId) ? 503 : null) });
   try {
     await record(world, { url: agent.url, refuseOnce: (id) => void refuse.add(id) });
   } finally {
     await agent.stop();
+    await hook.stop();
     await world.close();
     await engine.stop();
     await store.close();
