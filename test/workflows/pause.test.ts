@@ -1,14 +1,14 @@
 /**
  * Silence that pauses an agent: its own workflow, with the helper, stands still until a person resumes it; a signal that comes again, or
- * from somebody else, does nothing more than that. On the engine that skips time.
+ * from somebody else, does nothing more than that. With a clock so fast that the hours of a ladder are a second.
  */
 import { randomUUID } from 'node:crypto';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import type { WorkflowHandle } from '@temporalio/client';
-import { Worker, bundleWorkflowCode } from '@temporalio/worker';
+import { NativeConnection, Worker, bundleWorkflowCode } from '@temporalio/worker';
+import { scaledClock } from '../../domain/clock';
 import type { ApprovalResult } from '../../domain/outcome';
-import { startTimeSkipping } from '../../workers/engine';
 import { PAUSED_QUERY, PAUSE_SIGNAL, RESUME_SIGNAL, type AgentActivities, type PauseMessage } from '../../workflows/protocol';
+import { engineAddress } from '../support/engine';
 import { until } from '../support/processes';
 import { SIDE_POLICY } from '../support/side-policy';
 import { useStore } from '../support/store';
@@ -21,24 +21,28 @@ const POLICY = SIDE_POLICY.replace(
   '      pause_workflow: { reason: Nobody answered about a refund }\n      ticket: { queue: finance-review,',
 );
 
-let env: TestWorkflowEnvironment;
+/** Half an hour in a third of a second. */
+const SCALE = 6000;
+
 let world: World;
+let native: NativeConnection;
 let agents: { stop(): Promise<void> };
 const agentQueue = `agent-${randomUUID()}`;
 
 afterAll(async () => {
   await agents.stop();
   await world.close();
-  await env.teardown();
+  await native.close();
 });
 const store = useStore();
 beforeAll(async () => {
-  env = await startTimeSkipping();
-  world = await openWorld({ store, skipping: env, policy: POLICY });
+  const address = engineAddress();
+  native = await NativeConnection.connect({ address });
+  world = await openWorld({ store, address, policy: POLICY, clock: scaledClock(new Date().toISOString(), SCALE) });
   const activities: AgentActivities = {
     async submitApprovalRequest({ idempotencyKey, request }) {
       const { approvalId, needsWorkflow, result, headline } = await world.submit(request, idempotencyKey);
-      return { approvalId, tenant: TENANT, needsWorkflow, result, headline, timeScale: 1 };
+      return { approvalId, tenant: TENANT, needsWorkflow, result, headline, timeScale: SCALE };
     },
     async readApprovalResult({ approvalId }) {
       const row = await store.db.selectFrom('approvals').select('result').where('approval_id', '=', approvalId).executeTakeFirstOrThrow();
@@ -46,7 +50,7 @@ beforeAll(async () => {
     },
   };
   const worker = await Worker.create({
-    connection: env.nativeConnection,
+    connection: native,
     taskQueue: agentQueue,
     workflowBundle: await bundleWorkflowCode({ workflowsPath: require.resolve('../support/workflows/agents') }),
     activities,
@@ -94,15 +98,17 @@ it('holds the loop of the agent whose request nobody answered, until a person re
   // The debt is settled, and on the record.
   await until(async () => (await attempts(approvalId)).length === 1, 'the pause is on the record');
   expect(await attempts(approvalId)).toMatchObject([{ status: 'done', reached: 'delivered', to: agent.workflowId }]);
-  // A day later it has still asked for nothing more.
-  await env.sleep('24h');
+  // It has nothing under way, and has asked for nothing more.
+  expect((await agent.describe()).raw.pendingActivities ?? []).toEqual([]);
   expect(await requests(agent)).toBe(1);
 
   await agent.signal(RESUME_SIGNAL);
   const second = await asked(agent, 'second');
   expect(await paused(agent)).toBeNull();
-  await world.move(second, 'fay', { type: 'deny', reason: 'No receipt' });
-  expect(await agent.result()).toEqual(['first: expired', 'second: denied']);
+  await silence(second);
+  await until(async () => (await paused(agent)) !== null, 'the second pauses it as well');
+  await agent.signal(RESUME_SIGNAL);
+  expect(await agent.result()).toEqual(['first: expired', 'second: expired']);
 });
 
 it('is paused once by one approval: the same signal, late or again, does not pause it anew', async () => {
@@ -114,22 +120,20 @@ it('is paused once by one approval: the same signal, late or again, does not pau
   expect(await paused(agent)).toMatchObject({ reason: 'Nobody answered about a refund' });
   await agent.signal(RESUME_SIGNAL);
   await agent.signal(PAUSE_SIGNAL, { approvalId, reason: 'late' });
-  const second = await asked(agent, 'second');
-  expect(await paused(agent)).toBeNull();
-  await world.move(second, 'fay', { type: 'deny', reason: 'No receipt' });
-  await agent.result();
+  await asked(agent, 'second');
+  expect(await agent.result()).toEqual(['first: expired', 'second: expired']);
 });
 
 it('what is broken in a signal fails no task: it pauses, and says that no reason was given', async () => {
   const agent = await start('first', 'second');
   const approvalId = await asked(agent, 'first');
   await agent.signal(PAUSE_SIGNAL, 42);
-  await world.move(approvalId, 'fay', { type: 'deny', reason: 'No receipt' });
-  await until(async () => (await rounds(agent)).length === 1, 'its first round is over');
   expect(await paused(agent)).toEqual({ approvalId: '', reason: 'no reason was given' });
+  await silence(approvalId);
+  await until(async () => (await rounds(agent)).length === 1, 'its first round is over');
   await agent.signal(RESUME_SIGNAL);
-  await world.move(await asked(agent, 'second'), 'fay', { type: 'deny', reason: 'No receipt' });
-  expect(await agent.result()).toEqual(['first: denied', 'second: denied']);
+  await asked(agent, 'second');
+  expect(await agent.result()).toEqual(['first: expired', 'second: expired']);
 });
 
 it('a workflow that is not there any more cannot be paused: that is shown, and the end stands', async () => {
@@ -142,23 +146,11 @@ it('a workflow that is not there any more cannot be paused: that is shown, and t
   expect(await attempts(approvalId)).toMatchObject([{ status: 'failed_for_good', detail: 'No agent workflow of this id is open, so there is none to pause' }]);
 });
 
-/**
- * Time passes, and nobody says anything: so much of it as the ladder takes, and no more. An engine that may skip as it likes could skip
- * past the time that the agent's own run has.
- */
-async function silence(approvalId: string): Promise<ApprovalResult> {
-  const state = async (...states: string[]) =>
-    await until(
-      async () => {
-        const row = await store.db.selectFrom('approvals').select(['state', 'level', 'result']).where('approval_id', '=', approvalId).executeTakeFirstOrThrow();
-        return states.includes(row.level) || states.includes(row.state) ? row : null;
-      },
-      `${approvalId} is at ${states.join(' or ')}`,
-    );
-  await env.sleep('31m');
-  await state('CFO');
-  await env.sleep('121m');
-  return (await state('expired')).result as unknown as ApprovalResult;
-}
+/** Nobody says anything until its ladder has run to its end. */
+const silence = async (approvalId: string): Promise<ApprovalResult> =>
+  await until(async () => {
+    const row = await store.db.selectFrom('approvals').select('result').where('approval_id', '=', approvalId).executeTakeFirst();
+    return row?.result as unknown as ApprovalResult | null | undefined;
+  }, `${approvalId} has ended`);
 
 const attempts = async (approvalId: string) => (await world.story(approvalId)).filter((e) => e.type === 'attempted').filter((e) => e.kind === 'pause_workflow');
