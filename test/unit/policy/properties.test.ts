@@ -1,12 +1,59 @@
 import fc from 'fast-check';
 import { MEANWHILE, TIERS, TIMEOUT_ENDS, type Effect, type Plan } from '../../../domain/plan';
-import { resolve, type RoutingInput } from '../../../policy';
+import { explain, resolve, type RoutingInput } from '../../../policy';
 import { RISKS, URGENCIES } from '../../../policy/schema';
-import { anyRow, inputs } from './generators';
+import { anyRow as plainRow, inputs as plainInputs } from './generators';
 import { asking as askingRow, policyOf, TRIGGERS, type Row } from './sample';
 import { asking } from './support';
 
 const EFFECTS: readonly Effect[] = ['allow', 'approval', 'escalation', 'block'];
+
+/** What a row may say besides, so that every field of a plan is varied. */
+const more = fc.record({
+  end: fc.constantFrom('as it is', 'hold', 'safe_alternative'),
+  hours: fc.integer({ min: 1, max: 9 }),
+  offers: fc.option(
+    fc.record(
+      {
+        amount_at_most: fc.constantFrom({ param: 'amount' }, { param: 'amount', at_most: '50.00 USD' }, { param: 'amount', at_most: '700.00 USD' }),
+        expires_within: fc.constantFrom('1h', '24h'),
+        options: fc.constantFrom({ credit: 'As credit', full: 'As asked' }, { full: 'As asked' }, { later: 'Next month', full: 'As asked' }),
+      },
+      { requiredKeys: [] },
+    ),
+  ),
+  asks: fc.option(fc.constantFrom({ total: 'money' }, { total: 'money', intent: 'enum[refund, exchange]' })),
+  expedite: fc.boolean(),
+  unless: fc.boolean(),
+  channels: fc.constantFrom(['email'], ['webhook', 'email']),
+});
+
+const anyRow: fc.Arbitrary<Omit<Row, 'id'>> = fc.tuple(plainRow, more).map(([row, { end, hours, offers, asks, expedite, unless, channels }]) => {
+  const levels = row['ladder'] as readonly { role: string; within: string }[] | undefined;
+  const excused = unless ? { unless: 'action.params.days > 5' } : {};
+  if (!levels) return { ...row, ...excused };
+  const { end: usual, ...besides } = row['on_timeout'] as { end: string };
+  return {
+    ...row,
+    ...excused,
+    ladder: levels.map((level, i) => (i === 0 ? { ...level, channels } : level)),
+    on_timeout: {
+      ...besides,
+      end: end === 'as it is' ? usual : end,
+      ...(end === 'hold' ? { hold: { role: 'chief', for: `${String(hours)}h`, then: 'deny' } } : {}),
+      ...(end === 'safe_alternative' ? { alternative: { type: 'close', summary: 'Close it' } } : {}),
+    },
+    ...(offers && Object.keys(offers).length > 0 && row['kind'] === 'approval' ? { offers } : {}),
+    ...(asks && row['kind'] === 'escalation' ? { asks_for: asks } : {}),
+    ...(expedite ? { expedite: { when: 'has(action.params.note)', ladder: [{ role: levels[0]?.role, within: '1m', channels }] } } : {}),
+  };
+});
+
+const inputs: fc.Arbitrary<RoutingInput> = fc.tuple(plainInputs, fc.option(fc.constantFrom(1, 9))).map(([input, days]) => ({
+  ...input,
+  action: { ...input.action, params: { ...input.action.params, ...(days === null ? {} : { days }) } },
+}));
+
 const total = (plan: Plan, i: number): number => (plan.signOffs[i]?.ladder ?? []).reduce((sum, l) => sum + l.withinMs, 0);
 
 /** Why `after` is looser than `before`, empty when it is not. */
@@ -46,7 +93,19 @@ function loosened(before: Plan, after: Plan): string[] {
     want(same.quorum >= signOff.quorum, 'quorum');
     want(same.ladder.length > 0 && same.ladder.every((l) => signOff.ladder.some((m) => m.role === l.role && m.withinMs >= l.withinMs)), 'ladder');
     want(total(after, j) <= total(before, i), 'deadline');
+    want(
+      same.ladder.every((l) => signOff.ladder.find((m) => m.role === l.role)?.channels.every((c) => l.channels.includes(c)) ?? false),
+      'channels',
+    );
   }
+  if (before.effect === 'approval' && after.effect === 'approval') {
+    const [offered, left] = [before.offers ?? {}, after.offers ?? {}];
+    want(!left.amountAtMost || (offered.amountAtMost !== undefined && left.amountAtMost.atMost.minor <= offered.amountAtMost.atMost.minor), 'smaller amount');
+    want(!left.expiresWithinMs || left.expiresWithinMs <= (offered.expiresWithinMs ?? 0), 'earlier end');
+    // One more that demands a choice is stricter; one that gives more to choose from is not.
+    want(!offered.options || (left.options !== undefined && Object.keys(left.options).every((name) => Object.hasOwn(offered.options ?? {}, name))), 'options');
+  }
+  if (before.effect === 'escalation') want(!after.asksFor || before.asksFor !== undefined, 'answered instead of taken over');
   return looser;
 }
 
@@ -88,6 +147,107 @@ describe('adding a row', () => {
         expect(resolve(policyOf(named), input)).toEqual(resolve(policy, input));
       }),
       { numRuns: 60 },
+    );
+  });
+});
+
+/** What the language does not let the order of rows decide; the words, the path on no, the owner and the sequence of signatures it does. */
+function regardlessOfOrder(plan: Plan) {
+  const byName = <T>(values: readonly T[]): T[] => [...values].sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
+  return {
+    ...{ effect: plan.effect, tier: plan.tier, risk: plan.risk, urgency: plan.urgency, agent: plan.meanwhile.agent },
+    ...{
+      takeover: plan.takeoverMs,
+      same: plan.samePersonAllowed,
+      told: plan.onDeny.tellRequester,
+      amount: plan.amount,
+      authority: byName(Object.entries(plan.authority)),
+    },
+    end: plan.onTimeout.end,
+    besides: [plan.onTimeout.ticket, plan.onTimeout.tellCustomer, plan.onTimeout.pauseWorkflow].map((also) => also !== undefined),
+    disabled: byName((plan.onTimeout.disableCredentials ?? []).map((d) => d.credential)),
+    evidence: byName(plan.evidence),
+    rows: byName(plan.rows.map(({ id, effect, unevaluated }) => ({ id, effect, unevaluated }))),
+    signOffs: byName(
+      plan.signOffs.map(({ lane, role, quorum, ladder, rows }) => ({
+        ...{ lane, role, quorum, rows: byName(rows) },
+        ladder: byName(ladder.map((level) => ({ role: level.role, withinMs: level.withinMs, channels: byName(level.channels) }))),
+      })),
+    ),
+    offers: plan.offers ? { ...plan.offers, options: plan.offers.options && byName(Object.keys(plan.offers.options)) } : null,
+    asksFor: plan.asksFor ? byName(Object.entries(plan.asksFor)) : null,
+  };
+}
+
+describe('the order of rows', () => {
+  it('decides nothing but the words, the owner, the path on no and the sequence', () => {
+    const seen = new Set<string>();
+    fc.assert(
+      fc.property(
+        fc
+          .array(anyRow, { minLength: 2, maxLength: 4 })
+          .chain((rows) => fc.tuple(fc.constant(rows), fc.shuffledSubarray([...rows.keys()], { minLength: rows.length }))),
+        inputs,
+        ([rows, order], input) => {
+          const named = rows.map((r, i): Row => ({ id: `row_${String(i)}`, ...r }));
+          const one = resolve(policyOf(named), input);
+          const other = resolve(policyOf(order.flatMap((i) => named[i] ?? [])), input);
+          expect(other.ok).toBe(one.ok);
+          if (!one.ok || !other.ok) return;
+          seen.add(one.plan.effect);
+          expect(regardlessOfOrder(other.plan)).toEqual(regardlessOfOrder(one.plan));
+        },
+      ),
+      { numRuns: 150 },
+    );
+    expect([...seen].sort()).toEqual(['allow', 'approval', 'block', 'escalation']);
+  });
+});
+
+describe('every plan', () => {
+  it('has an owner, a deadline and an end, and is explained as it is resolved', () => {
+    fc.assert(
+      fc.property(fc.array(anyRow, { maxLength: 4 }), inputs, (rows, input) => {
+        const policy = policyOf(rows.map((r, i): Row => ({ id: `row_${String(i)}`, ...r })));
+        const resolved = resolve(policy, input);
+        const explained = explain(policy, input);
+        expect(explained.resolved).toEqual(resolved);
+        const applied = explained.rows.filter(({ fate }) => fate === 'applies' || fate === 'applies_unevaluated');
+        if (!resolved.ok) return;
+        const { plan } = resolved;
+        expect(plan.rows.map(({ id, unevaluated }) => [id, unevaluated])).toEqual(
+          applied.length === 0 ? [['default', false]] : applied.map(({ id, fate }) => [id, fate === 'applies_unevaluated']),
+        );
+        expect(plan.owner).not.toBe('');
+        expect(plan.lane).not.toBe('');
+        if (plan.effect === 'allow') return;
+        expect(plan.onDeny.path).not.toBe('');
+        expect(TIMEOUT_ENDS).toContain(plan.onTimeout.end);
+        if (plan.effect === 'block') return;
+        expect(plan.takeoverMs).toBeGreaterThan(0);
+        expect(plan.signOffs.length).toBeGreaterThan(0);
+        for (const { lane, role, ladder, quorum } of plan.signOffs) {
+          expect([lane, role]).not.toContain('');
+          expect(quorum).toBeGreaterThan(0);
+          expect(ladder.map((level) => level.role)).toContain(role);
+          for (const level of ladder) expect(level.withinMs).toBeGreaterThan(0);
+        }
+        expect(plan.onTimeout.hold === undefined).toBe(plan.onTimeout.end !== 'hold');
+        if (plan.onTimeout.hold) expect([plan.onTimeout.hold.forMs > 0, ['expire', 'deny'].includes(plan.onTimeout.hold.then)]).toEqual([true, true]);
+        expect(plan.onTimeout.alternative === undefined).toBe(plan.onTimeout.end !== 'safe_alternative');
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('is the one that comes of looking at every row, without what makes it fast', () => {
+    fc.assert(
+      fc.property(fc.array(anyRow, { minLength: 1, maxLength: 5 }), fc.array(inputs, { minLength: 5, maxLength: 5 }), (rows, requests) => {
+        const policy = policyOf(rows.map((r, i): Row => ({ id: `row_${String(i)}`, ...r })));
+        const slow = { ...policy, rows: policy.rows.map((row) => (row.when ? { ...row, when: { ...row.when, admits: () => null } } : row)) };
+        for (const input of requests) expect(resolve(policy, input)).toEqual(resolve(slow, input));
+      }),
+      { numRuns: 80 },
     );
   });
 });
