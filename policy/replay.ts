@@ -6,11 +6,10 @@
  * strict direction, and is told; memory grows with what is reported, not with the requests.
  * Pure: requests are handed in one by one, in the order in which they were made.
  */
-import type { Instant, Json } from '../domain/json';
+import type { Instant } from '../domain/json';
 import { MEANWHILE, TIERS, type Effect, type Plan, type RecentValue, type SignOff } from '../domain/plan';
 import { OPEN_STATES, type State } from '../domain/outcome';
 import type { RequestInput } from '../domain/request';
-import { canonical } from '../record/canonical';
 import { workingTimeAfter } from './calendar';
 import type { CompiledPolicy } from './model';
 import { givenAt, givenBy } from './providers';
@@ -122,7 +121,16 @@ const NAMED: readonly (keyof Plan)[] = [
 /** Which version made it, and what it was made from. */
 const GIVEN: readonly (keyof Plan)[] = ['policy', 'recent', 'provided', 'unavailable', 'exception'];
 
-const text = (value: unknown): string => canonical(JSON.parse(JSON.stringify(value ?? null)) as Json);
+const text = (parts: readonly string[]): string => JSON.stringify(parts);
+
+/** Alike as JSON: a member that is undefined is none. */
+function same(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return (a ?? null) === (b ?? null);
+  if (Array.isArray(a) || Array.isArray(b)) return Array.isArray(a) && Array.isArray(b) && a.length === b.length && a.every((item, i) => same(item, b[i]));
+  const [one, other] = [a, b] as [Readonly<Record<string, unknown>>, Readonly<Record<string, unknown>>];
+  return Object.keys(one).every((key) => same(one[key], other[key])) && Object.keys(other).every((key) => key in one || (other[key] ?? null) === null);
+}
 
 /** `takeoverMs` as `takeover`: what is left of a plan, under the name it has there. */
 const restOf = (plan: Plan): Map<string, unknown> =>
@@ -133,9 +141,9 @@ const restOf = (plan: Plan): Map<string, unknown> =>
   );
 
 function differences(before: Plan, after: Plan): string[] {
-  const named = ASPECTS.filter(([, of]) => text(of(before)) !== text(of(after))).map(([what]) => what);
+  const named = ASPECTS.filter(([, of]) => !same(of(before), of(after))).map(([what]) => what);
   const [was, is] = [restOf(before), restOf(after)];
-  const others = [...new Set([...was.keys(), ...is.keys()])].filter((key) => text(was.get(key)) !== text(is.get(key)));
+  const others = [...new Set([...was.keys(), ...is.keys()])].filter((key) => !same(was.get(key), is.get(key)));
   // Other rows bring other words: only where nothing else explains them are they worth a line.
   const all = [...named, ...others];
   return all.length > 1 ? all.filter((what) => what !== WORDS) : all;
@@ -222,9 +230,9 @@ export function createReplay(candidate: CompiledPolicy, { tenant, since, until, 
     const found: Record<string, RecentValue> = {};
     for (const [recent, value] of counted) {
       const { name } = recent;
-      const same = Object.hasOwn(then, name) && text(then[name]) === text(recent);
-      const noted = same ? past.plan.recent?.[name] : (value ?? undefined);
-      if (!same) again.add(name);
+      const alike = Object.hasOwn(then, name) && same(then[name], recent);
+      const noted = alike ? past.plan.recent?.[name] : (value ?? undefined);
+      if (!alike) again.add(name);
       if (noted) found[name] = noted;
     }
     return found;
