@@ -3,7 +3,7 @@
  * workflow that something ended. Temporal carries ids, nothing that allows. Must not import client.
  */
 import { WorkflowClient, WorkflowExecutionAlreadyStartedError, WorkflowNotFoundError, type Client } from '@temporalio/client';
-import { SearchAttributeType, WorkflowIdReusePolicy, defineSearchAttributeKey } from '@temporalio/common';
+import { SearchAttributeType, WorkflowIdConflictPolicy, WorkflowIdReusePolicy, defineSearchAttributeKey } from '@temporalio/common';
 import type { OwedKind } from '../domain/events';
 import {
   APPROVAL_WORKFLOW,
@@ -29,6 +29,8 @@ export interface StartApproval {
   readonly headline: string;
   /** By the sweep, which has said why on the record: under the same id, whatever became of the run before. */
   readonly again?: boolean;
+  /** Instead of a run that is open and does not get on, which is terminated by it. */
+  readonly instead?: boolean;
 }
 
 /** The server caps the summary at 400 bytes. */
@@ -56,6 +58,7 @@ export async function startApproval(
       taskQueue: options.taskQueue,
       args: [input],
       workflowIdReusePolicy: start.again ? WorkflowIdReusePolicy.ALLOW_DUPLICATE : WorkflowIdReusePolicy.REJECT_DUPLICATE,
+      ...(start.instead ? { workflowIdConflictPolicy: WorkflowIdConflictPolicy.TERMINATE_EXISTING } : {}),
       // After a worker is killed the next one gets the task this soon instead of after 10 s.
       workflowTaskTimeout: '5s',
       typedSearchAttributes: [
@@ -94,6 +97,7 @@ export async function startDelivery(
       taskQueue: options.taskQueue,
       args: [input],
       workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE,
+      workflowTaskTimeout: '5s',
       staticSummary: summary.slice(0, SUMMARY_MAX),
     });
   } catch (error) {

@@ -28,16 +28,20 @@ export interface ReconcileDeps extends Deps {
   readonly page?: number;
   /** How long a new request may be without a workflow before the sweep starts one, in milliseconds. */
   readonly graceMs?: number;
+  /** How long a workflow's tasks may fail before another run takes its place, in milliseconds. */
+  readonly failingMs?: number;
 }
 
 const PAGE = 1000;
 /** How many of one kind of suspicious rows a sweep takes up; the next takes the rest. */
 const SUSPECTS = 200;
 const GRACE_MS = 15_000;
+/** The API starts what it has recorded within 2 s, or leaves it to the sweep. */
+const START_GRACE_MS = 6_000;
 /** A clock, a delivery or an end this late, in domain time, is overdue. */
 const OVERDUE_MS = 60_000;
-/** What the record has held for so long, a healthy workflow shows, in milliseconds of domain time. */
-const BEHIND_MS = 15_000;
+/** What the record has held for so long, a healthy workflow shows: its task has 5 s. In milliseconds of domain time. */
+const BEHIND_MS = 6_000;
 /** How far back closed workflows are listed, in milliseconds; what closed earlier is found by the page. */
 const LOOK_BACK_MS = 10 * 60_000;
 /** Another sweep has just started it, in milliseconds of domain time. */
@@ -47,6 +51,8 @@ const STARTS_MAX = 3;
 const REST_MS = 10 * 60_000;
 /** One sweep begins nothing new after so long, in milliseconds: its activity has two minutes. */
 const BUDGET_MS = 60_000;
+/** How much of a worker's own words an entry repeats. */
+const WORDS_MAX = 200;
 /** How many ids a list of the report names. */
 const NAMED = 50;
 
@@ -129,7 +135,7 @@ class Sweep {
 }
 
 export function createReconcile(deps: ReconcileDeps): (input: ReconcileInput) => Promise<ReconcileReport> {
-  const runs = createRuns(deps.client, deps.taskQueue);
+  const runs = createRuns(deps.client, deps.taskQueue, deps.failingMs);
   return async ({ workflowTime, cursor = { record: '', engine: '' } }) => {
     const sweep = new Sweep(deps, runs, await domainNow(deps, deps.db, workflowTime), workflowTime);
     const next = { record: '', engine: '' };
@@ -181,7 +187,7 @@ async function brokenLately(sweep: Sweep): Promise<void> {
 async function pageOfRecord(sweep: Sweep, cursor: string): Promise<string> {
   const size = sweep.deps.page ?? PAGE;
   const rows = await openRows(sweep)
-    .where('created_at', '<=', sweep.ago(sweep.deps.graceMs ?? GRACE_MS))
+    .where('created_at', '<=', sweep.ago(sweep.deps.graceMs ?? START_GRACE_MS))
     .where('approval_id', '>', cursor)
     .orderBy('approval_id')
     .limit(size)
@@ -231,25 +237,43 @@ async function mend(sweep: Sweep, row: Row, why?: string): Promise<void> {
       return;
     case 'open':
       if (late) sweep.list('overdue', row.approval_id);
-      if (why !== undefined) await knock(sweep, row, why, 'open');
+      if (why !== undefined) await knock(sweep, run, row, why, 'open');
   }
 }
 
-async function begin(sweep: Sweep, row: Row, what: Exclude<EngineStep, 'nudged' | 'adopted'>, why: string): Promise<void> {
-  const noted = await note(sweep, row, what, why, 'open');
+async function begin(
+  sweep: Sweep,
+  row: Row,
+  what: Exclude<EngineStep, 'nudged' | 'adopted'>,
+  why: string,
+  { standing = 'open', instead = false }: { readonly standing?: Standing; readonly instead?: boolean } = {},
+): Promise<void> {
+  const noted = await note(sweep, row, what, why, standing);
   if (noted === 'stuck') sweep.list('stuck', row.approval_id);
   if (noted !== 'noted') return;
   if (what === 'record_behind') sweep.list('contradicting', row.approval_id);
-  await start(sweep, row);
+  await start(sweep, row, instead);
   sweep.counts[what === 'started' ? 'started' : 'restarted'] += 1;
 }
 
-async function start({ deps }: Sweep, row: Row): Promise<void> {
+async function start({ deps }: Sweep, row: Row, instead = false): Promise<void> {
   const about = { tenant: row.tenant, approvalId: row.approval_id, lane: row.lane, headline: row.summary };
-  await startApproval(deps.client, { taskQueue: deps.taskQueue, timeScale: deps.clock.scale }, { ...about, again: true });
+  await startApproval(deps.client, { taskQueue: deps.taskQueue, timeScale: deps.clock.scale }, { ...about, again: true, instead });
 }
 
-async function knock(sweep: Sweep, row: Pick<Row, 'tenant' | 'approval_id'>, why: string, standing: Standing): Promise<void> {
+/** A run whose tasks fail again and again never gets on, whoever knocks: another takes its place, from the record. False if it gets on. */
+async function replace(sweep: Sweep, run: Run, row: Row, standing: Standing): Promise<boolean> {
+  const failing = run.busy ? await sweep.runs.failing(run.workflowId) : null;
+  if (failing === null) return false;
+  if (sweep.once(row.approval_id))
+    await begin(sweep, row, 'restarted', `Its workflow could not go on: ${failing.slice(0, WORDS_MAX)}`, { standing, instead: true });
+  return true;
+}
+
+async function knock(sweep: Sweep, run: Run, row: Row, why: string, standing: Standing): Promise<void> {
+  if (await replace(sweep, run, row, standing)) return;
+  // One that is about to do something looks at the record by itself.
+  if (run.busy) return;
   if (!sweep.once(row.approval_id)) return;
   const noted = await note(sweep, row, 'nudged', why, standing);
   if (noted !== 'noted' && noted !== 'said') return;
@@ -299,7 +323,8 @@ async function handOver(sweep: Sweep): Promise<void> {
     .leftJoin('answers as w', (join) =>
       join.onRef('w.tenant', '=', 'c.tenant').onRef('w.approval_id', '=', 'c.approval_id').onRef('w.command_id', '=', 'c.command_id'),
     )
-    .select(['c.tenant', 'c.approval_id', 'c.command_id'])
+    .select(COLUMNS.map((column) => `a.${column}` as const))
+    .select('c.command_id')
     .where('w.command_id', 'is', null)
     .where('a.result', 'is', null)
     .where('a.state', 'in', [...OPEN_STATES])
@@ -308,6 +333,8 @@ async function handOver(sweep: Sweep): Promise<void> {
     .limit(SUSPECTS)
     .execute();
   await sweep.each(commands, idOf, async (row) => {
+    const run = await sweep.runs.describe(workflowOf(row));
+    if (run?.status === 'open' && (await replace(sweep, run, row, 'open'))) return;
     const noted = await note(sweep, row, 'nudged', 'A stored command had not been answered', 'open');
     if (noted !== 'noted' && noted !== 'said') return;
     // Its workflow may have closed since it was looked at; then the next sweep starts it again, and hands over after that.
@@ -341,7 +368,7 @@ async function settle(sweep: Sweep): Promise<void> {
   await sweep.each(rows, idOf, async (row) => {
     const run = await sweep.runs.describe(workflowOf(row));
     if (run?.status === 'paused') return sweep.list('paused', row.approval_id);
-    if (run?.status === 'open') return await knock(sweep, row, why, 'ended');
+    if (run?.status === 'open') return await knock(sweep, run, row, why, 'ended');
     const what = run ? 'restarted' : 'started';
     const noted = await note(sweep, row, what, why, 'ended');
     if (noted === 'stuck') sweep.list('stuck', row.approval_id);
@@ -413,18 +440,22 @@ async function compare(sweep: Sweep, run: Run, row: Row | undefined): Promise<vo
     return;
   }
   if (run.status === 'paused') return sweep.list('paused', row.approval_id);
-  const settled = ms(row.updated_at) <= ms(sweep.ago(isOpen(row.state) ? BEHIND_MS : OVERDUE_MS));
-  if (!settled || !differs(run, row)) return;
+  if (!isBehind(sweep, run, row)) return;
   const now = await again();
-  if (now?.status !== 'open' || !differs(now, row)) return;
-  if (isOpen(row.state)) return await knock(sweep, row, AHEAD, 'open');
-  await knock(sweep, row, 'It had ended on the record, and its workflow had not heard of it', 'ended');
+  if (now?.status !== 'open' || !isBehind(sweep, now, row)) return;
+  if (isOpen(row.state)) return await knock(sweep, now, row, AHEAD, 'open');
+  await knock(sweep, now, row, 'It had ended on the record, and its workflow had not heard of it', 'ended');
   await knockAtAgent(sweep, row);
 }
 
-/** Whether a workflow shows something else than the record says. One that is open after the end does, whatever it shows. */
-function differs({ shown }: Run, row: Row): boolean {
-  if (!isOpen(row.state)) return true;
+/** Whether an open workflow has had the time to show what the record says, and does not; or to end after its approval, and has not. */
+function isBehind(sweep: Sweep, { shown }: Run, row: Row): boolean {
+  const since = (forMs: number): boolean => ms(row.updated_at) <= ms(sweep.ago(forMs));
+  if (since(OVERDUE_MS) && !isOpen(row.state)) return true;
+  return since(BEHIND_MS) && differs(shown, row);
+}
+
+function differs(shown: Run['shown'], row: Row): boolean {
   const sameDue = shown.due === null || row.due_at === null ? shown.due === row.due_at : Math.abs(ms(shown.due) - ms(row.due_at)) < 1000;
   return shown.state !== row.state || shown.owner !== row.owner || !sameDue;
 }

@@ -4,6 +4,7 @@
  * `describe` before anything is made of it. Must not import client.
  */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
+import { decodeOptionalFailureToOptionalError } from '@temporalio/common/lib/internal-non-workflow';
 import { APPROVAL_WORKFLOW } from '../workflows/protocol';
 
 /** `completed`: with a result. `broken`: terminated, failed, timed out or cancelled, without one. */
@@ -12,6 +13,8 @@ type RunStatus = 'open' | 'paused' | 'completed' | 'broken';
 export interface Run {
   readonly workflowId: string;
   readonly status: RunStatus;
+  /** Whether it is about to do something. Lists do not say. */
+  readonly busy: boolean;
   /** What it has adopted, as its attributes say. */
   readonly shown: { readonly state: string; readonly owner: string | null; readonly due: string | null };
 }
@@ -19,6 +22,8 @@ export interface Run {
 export interface Runs {
   /** The latest run under an id; null if the engine has none. */
   describe(workflowId: string): Promise<Run | null>;
+  /** What the workers say of a run whose tasks they fail again and again; null of one that gets on. */
+  failing(workflowId: string): Promise<string | null>;
   /** One page of the open approvals of this task queue; `after` is what the page before gave, empty for the first. */
   open(after: string, size: number): Promise<{ readonly runs: readonly Run[]; readonly next: string }>;
   /** Those of the ids that have an open run. */
@@ -26,6 +31,13 @@ export interface Runs {
   /** Approvals of this task queue that closed without a result since then, latest first. */
   brokenSince(since: Date, size: number): Promise<readonly string[]>;
 }
+
+/** How far back it is looked whether a run gets on, in events. */
+const LATEST = 30;
+/** A run whose tasks have failed for so long, in milliseconds, does not get on by itself. */
+const FAILING_MS = 8_000;
+/** What a worker says that cannot read a history, and what is left of a failure that cannot be read itself. */
+const UNREADABLE = /payload|^encoded failure$/i;
 
 /** How many ids one question to the list names. */
 const IDS = 100;
@@ -35,22 +47,34 @@ const STATUS: Readonly<Record<number, RunStatus>> = { 1: 'open', 2: 'completed',
 
 type Info = NonNullable<Awaited<ReturnType<Client['workflowService']['listWorkflowExecutions']>>['executions']>[number];
 
-export function createRuns(client: Client, taskQueue: string): Runs {
+export function createRuns(client: Client, taskQueue: string, failingMs: number = FAILING_MS): Runs {
   const { namespace } = client.options;
   const ours = `TaskQueue = ${quote(taskQueue)} AND WorkflowType = ${quote(APPROVAL_WORKFLOW)}`;
   const list = async (query: string, pageSize: number, nextPageToken = new Uint8Array()): Promise<{ runs: Run[]; next: Uint8Array }> => {
     const page = await client.workflowService.listWorkflowExecutions({ namespace, query, pageSize, nextPageToken });
-    return { runs: page.executions.map(runOf), next: page.nextPageToken };
+    return { runs: page.executions.map((info) => runOf(info)), next: page.nextPageToken };
   };
   return {
     async describe(workflowId) {
       try {
         const { raw } = await client.workflow.getHandle(workflowId).describe();
-        return raw.workflowExecutionInfo ? runOf(raw.workflowExecutionInfo) : null;
+        return raw.workflowExecutionInfo ? runOf(raw.workflowExecutionInfo, Boolean(raw.pendingWorkflowTask)) : null;
       } catch (error) {
         if (error instanceof WorkflowNotFoundError) return null;
         throw error;
       }
+    },
+    async failing(workflowId) {
+      const { history } = await client.workflowService.getWorkflowExecutionHistoryReverse({ namespace, execution: { workflowId }, maximumPageSize: LATEST });
+      const events = history?.events ?? [];
+      const got = events.findIndex((event) => event.workflowTaskCompletedEventAttributes);
+      const failures = (got === -1 ? events : events.slice(0, got)).filter((event) => event.workflowTaskFailedEventAttributes);
+      const [last, first] = [failures[0], failures.at(-1)];
+      if (last === undefined || Date.now() - millisOf(first?.eventTime) < failingMs) return null;
+      const { failure } = last.workflowTaskFailedEventAttributes ?? {};
+      const error = await decodeOptionalFailureToOptionalError(client.options.loadedDataConverter, failure).catch(() => undefined);
+      // A worker that lacks a payload key is given it, and then the run goes on as it is.
+      return error === undefined || UNREADABLE.test(error.message) ? null : error.message;
     },
     async open(after, size) {
       const { runs, next } = await list(`${ours} AND CloseTime IS NULL`, size, Buffer.from(after, 'base64'));
@@ -74,7 +98,10 @@ export function createRuns(client: Client, taskQueue: string): Runs {
 
 const quote = (text: string): string => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
 
-function runOf({ execution, status, searchAttributes }: Info): Run {
+const millisOf = (at: { readonly seconds?: { toNumber(): number } | null; readonly nanos?: number | null } | null | undefined): number =>
+  (at?.seconds?.toNumber() ?? 0) * 1000 + Math.floor((at?.nanos ?? 0) / 1e6);
+
+function runOf({ execution, status, searchAttributes }: Info, busy = false): Run {
   const attribute = (name: string): unknown => {
     const data = searchAttributes?.indexedFields?.[name]?.data;
     return data ? (JSON.parse(Buffer.from(data).toString('utf8')) as unknown) : null;
@@ -84,6 +111,7 @@ function runOf({ execution, status, searchAttributes }: Info): Run {
   return {
     workflowId: execution?.workflowId ?? '',
     status: STATUS[status ?? 0] ?? 'broken',
+    busy,
     shown: { state: text(attribute('ApprovalState')) ?? '', owner: text(Array.isArray(owners) ? owners[0] : owners), due: text(attribute('ApprovalDue')) },
   };
 }

@@ -56,8 +56,8 @@ export function createActivities(core: Core, options: WorkerOptions): { readonly
   const grace = options.reconcileGraceMs === undefined ? {} : { graceMs: options.reconcileGraceMs };
   return {
     activities: {
-      commit: (input) => final(core.commit(input)),
-      ...effects((input) => final(attempt(input))),
+      commit: alive((input) => final(core.commit(input))),
+      ...effects(alive((input) => final(attempt(input)))),
       reconcile: alive(createReconcile({ ...deps, active, client: options.client, taskQueue: options.taskQueue, ...grace })),
     },
     async close() {
@@ -67,15 +67,19 @@ export function createActivities(core: Core, options: WorkerOptions): { readonly
   };
 }
 
-/** How often long work tells the engine that its worker lives, in milliseconds. */
+/** How often work tells the engine that its worker lives, in milliseconds. */
 const ALIVE_MS = 1_000;
 
-/** Work that goes on for long gives signs of life while it does. Called outside of the engine it has nobody to give them to. */
+/**
+ * Work gives signs of life while it goes on. Called outside of the engine it has nobody to give them to, and inside of a workflow's task
+ * the task's own limit does.
+ */
 const alive =
   <Input, Output>(work: (input: Input) => Promise<Output>) =>
   async (input: Input): Promise<Output> => {
     const context = activityContext.getStore();
-    const beating = setInterval(() => context?.heartbeat(), ALIVE_MS);
+    if (context === undefined || context.info.isLocal) return await work(input);
+    const beating = setInterval(() => context.heartbeat(), ALIVE_MS);
     try {
       return await work(input);
     } finally {

@@ -17,6 +17,9 @@ export interface Deployment {
   readonly buildId: string;
 }
 
+/** Workflow tasks at a time: some more than the worker has connections to the store, which nearly every task needs. */
+const TASKS_MAX = 16;
+
 /** After this many milliseconds a stopping worker waits for nothing any more: the engine gives what is left to another. */
 export const FORCE_MS = 30_000;
 
@@ -56,8 +59,13 @@ export async function createWorker({ connection, namespace, taskQueue, activitie
     workflowBundle: bundle ?? (await bundleWorkflows()),
     ...(deployment ? { workerDeploymentOptions: versioned(deployment) } : {}),
     maxCachedWorkflows: 500,
+    // What waits at the engine for a hand loses no time; what waits here for the processor or the store uses up the time of its task, and
+    // after an outage everything waits at once.
+    maxConcurrentWorkflowTaskExecutions: TASKS_MAX,
     // After a kill the next worker gets the task this soon; a live one that is slower only replays.
     stickyQueueScheduleToStartTimeout: '3s',
+    // Signs of life go out as they come. Left to itself the SDK holds them back for most of the time in which they are missed.
+    maxHeartbeatThrottleInterval: '1s',
     // An attempt at an agent may take 20 s; a shutdown waits for it, so that nothing is tried twice.
     shutdownGraceTime: '25s',
     shutdownForceTime: FORCE_MS,
@@ -71,6 +79,9 @@ const versioned = ({ name, buildId }: Deployment): WorkerDeploymentOptions => ({
   defaultVersioningBehavior: 'AUTO_UPGRADE',
 });
 
+/** After a worker is killed the next one gets the sweep's task this soon, in milliseconds. */
+const TASK_MS = 5_000;
+
 /** The slow sweep of invariant 9. Idempotent; true when it was not there. */
 export async function ensureReconcileSchedule(client: Client, taskQueue: string, everySeconds: number): Promise<boolean> {
   try {
@@ -78,7 +89,14 @@ export async function ensureReconcileSchedule(client: Client, taskQueue: string,
       scheduleId: reconcileScheduleId(taskQueue),
       spec: { intervals: [{ every: `${everySeconds}s` }] },
       policies: { overlap: ScheduleOverlapPolicy.SKIP, catchupWindow: '1m' },
-      action: { type: 'startWorkflow', workflowType: RECONCILE_WORKFLOW, taskQueue, args: [], staticSummary: 'The engine catches up with the record' },
+      action: {
+        type: 'startWorkflow',
+        workflowType: RECONCILE_WORKFLOW,
+        taskQueue,
+        args: [],
+        staticSummary: 'The engine catches up with the record',
+        workflowTaskTimeout: TASK_MS,
+      },
     });
     return true;
   } catch (error) {
@@ -92,9 +110,13 @@ export async function ensureReconcileSchedule(client: Client, taskQueue: string,
 async function keepPace(client: Client, taskQueue: string, everySeconds: number): Promise<void> {
   const schedule = client.schedule.getHandle(reconcileScheduleId(taskQueue));
   try {
-    const { spec } = await schedule.describe();
-    if (spec.intervals?.[0]?.every === everySeconds * 1000) return;
-    await schedule.update((before) => ({ ...before, spec: { intervals: [{ every: `${everySeconds}s` }] } }));
+    const { spec, action } = await schedule.describe();
+    if (spec.intervals?.[0]?.every === everySeconds * 1000 && action.workflowTaskTimeout === TASK_MS) return;
+    await schedule.update((before) => ({
+      ...before,
+      spec: { intervals: [{ every: `${everySeconds}s` }] },
+      action: { ...before.action, workflowTaskTimeout: TASK_MS },
+    }));
   } catch {
     // What it says of itself may be encrypted with a key that this worker lacks. Then it keeps its pace: it sweeps all the same.
   }

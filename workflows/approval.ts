@@ -14,6 +14,7 @@ import {
   ChildWorkflowCancellationType,
   ParentClosePolicy,
   TemporalFailure,
+  TimeoutFailure,
   WorkflowIdReusePolicy,
   allHandlersFinished,
   condition,
@@ -69,14 +70,24 @@ import { Strays } from './strays';
 /** A commit is a few milliseconds of SQL; where that fails, the regular activity below waits for the store to come back. */
 const local = (summary: string) => proxyLocalActivities<ApprovalActivities>({ scheduleToCloseTimeout: '3s', retry: { maximumAttempts: 1 }, summary });
 
+/** Work under way gives signs of life each second: a worker that dies in the middle is missed this soon, however long the work may take. */
+const MISSED = '6s';
+
 /** Retried until the store is back: a decision that cannot be recorded does not count, and is not dropped either. */
-const regular = proxyActivities<ApprovalActivities>({ startToCloseTimeout: '10s', retry: { initialInterval: '200ms', maximumInterval: '5s' } });
+const regular = proxyActivities<ApprovalActivities>({
+  startToCloseTimeout: '10s',
+  heartbeatTimeout: MISSED,
+  retry: { initialInterval: '200ms', maximumInterval: '5s' },
+});
 
 /** The longest that one call to an agent takes, in milliseconds, and some more to record it. */
 const CALLBACK_MS = 16_000;
+/** Before the second attempt at what failed or is no call to an agent, in milliseconds. */
+const AGAIN_MS = 5_000;
 
-/** One attempt at the agent: the HTTP timeout is 15 s; a worker that dies in the middle is noticed after 20. */
-const outbound = (summary: string) => proxyActivities<ApprovalActivities>({ startToCloseTimeout: '20s', retry: { maximumInterval: '5s' }, summary });
+/** One attempt at the agent: the HTTP timeout is 15 s. */
+const outbound = (summary: string) =>
+  proxyActivities<ApprovalActivities>({ startToCloseTimeout: '20s', heartbeatTimeout: MISSED, retry: { maximumInterval: '5s' }, summary });
 
 export const commandUpdate = defineUpdate<CommandAnswer, [CommandMessage]>(COMMAND_UPDATE);
 export const commandSignal = defineSignal<[CommandMessage]>(COMMAND_SIGNAL);
@@ -231,6 +242,9 @@ async function commit({ tenant, approvalId, timeScale, seq, head, fromRecord }: 
 /** Whether an activity failed, as opposed to this code. What a local one throws arrives bare, not inside an ActivityFailure. */
 const isActivitys = (error: unknown): boolean => error instanceof TemporalFailure && !isCancellation(error);
 
+/** Whether it was given up because its time was over, and may still be under way. */
+const isLate = (error: unknown): boolean => error instanceof TimeoutFailure || (error instanceof ActivityFailure && error.cause instanceof TimeoutFailure);
+
 /** The failure of an activity as such, without what the engine wraps around it. */
 const causeOf = (error: unknown): { readonly type?: string | null; readonly message?: string } =>
   error instanceof ActivityFailure && error.cause ? error.cause : error instanceof Error ? error : {};
@@ -343,6 +357,7 @@ class Effects {
         args: [input],
         workflowId: deliveryWorkflowId(tenant, approvalId, todo.id),
         staticSummary: todo.summary,
+        workflowTaskTimeout: '5s',
         parentClosePolicy: ParentClosePolicy.ABANDON,
         cancellationType: ChildWorkflowCancellationType.ABANDON,
         workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
@@ -368,8 +383,9 @@ class Effects {
       return await local(todo.summary)[name](call);
     } catch (error) {
       if (!isActivitys(error)) throw error;
-      // A callback that is still under way may take so long, and is then recorded: nobody is called a second time meanwhile.
-      const retryInMs = todo.kind === 'callback' ? CALLBACK_MS * this.input.timeScale : 5000;
+      // A callback that is still under way may take so long, and is then recorded: nobody is called a second time meanwhile. One that
+      // failed, as when the store went away, is under way no more.
+      const retryInMs = todo.kind === 'callback' && isLate(error) ? CALLBACK_MS * this.input.timeScale : AGAIN_MS;
       return { status: 'failed_for_now', seq: 0, retryInMs, detail: 'The first attempt did not come back in time' };
     }
   }

@@ -7,7 +7,7 @@ import { proxyActivities, setCurrentDetails, workflowInfo } from '@temporalio/wo
 import type { ApprovalActivities, ReconcileCursor, ReconcileReport } from './protocol';
 
 /** A sweep looks at a bounded page, and begins nothing new after a minute. It gives signs of life: a worker that dies in it is missed soon. */
-const { reconcile: sweep } = proxyActivities<ApprovalActivities>({ startToCloseTimeout: '2m', heartbeatTimeout: '8s', retry: { maximumAttempts: 3 } });
+const { reconcile: sweep } = proxyActivities<ApprovalActivities>({ startToCloseTimeout: '2m', heartbeatTimeout: '6s', retry: { maximumAttempts: 3 } });
 
 export async function reconcile(): Promise<ReconcileReport> {
   const report = await sweep({ workflowTime: Date.now(), cursor: cursorOf(workflowInfo().lastResult) });

@@ -14,12 +14,14 @@ import { join } from 'node:path';
 import { randomInt } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { chance } from '../../test/support/chance';
-import { schedule, weather, type Weathered } from '../../test/faults/storm';
+import { longest, schedule, weather, type Weathered } from '../../test/faults/storm';
 import { openTree, TARGETS } from '../../test/faults/tree';
 import { writeBundle } from '../../workers/bundle';
+import { median } from '../support/numbers';
+import { compile } from './compile';
 import { begin, end, program, say, table } from '../support/report';
 
-const SETTLE_MS = 180_000;
+const SETTLE_MS = 300_000;
 /** A dead process is a violation of nothing; a program that ended without being killed is worth a look. */
 const SHOWN = 20;
 
@@ -49,11 +51,21 @@ function given(): { readonly numbers: Given; readonly dir: string | undefined; r
 }
 
 /** What is kept of a round: its evidence is let go. */
-type Kept = Omit<Weathered, 'evidence'> & { readonly seed: number; readonly decisions: number; readonly acts: number };
+type Kept = Omit<Weathered, 'evidence' | 'waits'> & { readonly longestWaitMs: number } & {
+  readonly seed: number;
+  readonly decisions: number;
+  readonly acts: number;
+};
 
-function keptOf({ evidence, ...rest }: Weathered, seed: number): Kept {
+function keptOf({ evidence, waits, ...rest }: Weathered, seed: number): Kept {
   const decided = new Set(evidence.people.flatMap((line) => (line.wrote === 'told' && line.accepted ? [line.commandId] : [])));
-  return { ...rest, seed, decisions: decided.size, acts: (evidence.receivers ?? []).filter(({ wrote }) => wrote === 'acted').length };
+  return {
+    ...rest,
+    longestWaitMs: longest(waits),
+    seed,
+    decisions: decided.size,
+    acts: (evidence.receivers ?? []).filter(({ wrote }) => wrote === 'acted').length,
+  };
 }
 
 async function main(): Promise<void> {
@@ -64,7 +76,7 @@ async function main(): Promise<void> {
   });
   const dir = wanted ?? mkdtempSync(join(tmpdir(), 'countersign-faults-'));
   const bundle = join(dir, 'workflows.js');
-  const tree = await openTree({ dir, bundle: (await writeBundle(bundle), bundle) });
+  const tree = await openTree({ dir, bundle: (await writeBundle(bundle), bundle), compiled: compile(join(dir, 'compiled')) });
   const started = performance.now();
   const until = minutes > 0 ? started + minutes * 60_000 : Number.POSITIVE_INFINITY;
   const told = { stop: false };
@@ -94,7 +106,7 @@ async function main(): Promise<void> {
       done.push(kept);
       say(
         `  ${tenant} (seed ${String(own)}): ${String(kept.asked)} requests, ${String(kept.kills)} kills, ${String(kept.violations.length)} violations, ` +
-          `restored ${(kept.restoredMs / 1000).toFixed(1)} s after the last restart, ${(kept.tookMs / 1000).toFixed(0)} s in all`,
+          `restored ${(kept.restoredMs / 1000).toFixed(1)} s after the last restart (longest limit waited for: ${(kept.longestWaitMs / 1000).toFixed(1)} s), ${(kept.tookMs / 1000).toFixed(0)} s in all`,
       );
       for (const sentence of kept.violations.slice(0, SHOWN)) say(`    ${sentence}`);
     }
@@ -125,6 +137,8 @@ function report(
     acts: sum((kept) => kept.acts),
     violations: sum((kept) => kept.violations.length),
     endedByThemselves: tree.endedByThemselves.length,
+    medianRestoredMs: Math.round(median(done.map((kept) => kept.restoredMs))),
+    longestWaitMs: Math.round(Math.max(0, ...done.map((kept) => kept.longestWaitMs))),
     worstRestoredMs: Math.round(Math.max(0, ...done.map((kept) => kept.restoredMs))),
     perSecond: Number(((asked * 1000) / tookMs).toFixed(2)),
     minutes: Number((tookMs / 60_000).toFixed(1)),

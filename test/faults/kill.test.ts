@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { temporal } from '@temporalio/proto';
 import { scaledClock } from '../../domain/clock';
 import { approvalWorkflowId } from '../../workflows/protocol';
 import { insist, type Told } from '../support/approver';
@@ -106,6 +107,14 @@ describe('killed while approvals wait', () => {
   });
 });
 
+/** Why the second attempt at an activity was made: which limit of the first one had passed. */
+async function whyAgain(approvalId: string, activity: string): Promise<temporal.api.enums.v1.TimeoutType | null | undefined> {
+  const { events } = await stage.world.client.workflow.getHandle(approvalWorkflowId(TENANT, approvalId)).fetchHistory();
+  const scheduled = events?.find((event) => event.activityTaskScheduledEventAttributes?.activityType?.name === activity)?.eventId;
+  const started = events?.find((event) => event.activityTaskStartedEventAttributes?.scheduledEventId?.eq(scheduled ?? 0));
+  return started?.activityTaskStartedEventAttributes?.lastFailure?.timeoutFailureInfo?.timeoutType;
+}
+
 /** Whether a run's history holds an event of this kind. */
 async function has({ client }: Stage['world'], approvalId: string, kind: 'timerStartedEventAttributes' | 'timerFiredEventAttributes'): Promise<boolean> {
   const { events } = await client.workflow.getHandle(approvalWorkflowId(TENANT, approvalId)).fetchHistory();
@@ -126,6 +135,8 @@ describe('killed in the middle of a callback', () => {
     );
     expect(one.deaths).toBe(deaths);
     expect(agent.calls.filter((call) => call.approvalId === one.approvalId)).toHaveLength(2);
+    // Long before the call itself could have come to its end.
+    expect(await whyAgain(one.approvalId, 'resumeAgent')).toBe(temporal.api.enums.v1.TimeoutType.TIMEOUT_TYPE_HEARTBEAT);
     expect(await judge(one)).toEqual([]);
   });
 });

@@ -13,6 +13,7 @@ import { refund } from '../support/requests';
 import { readJournal } from './journal';
 import { agentsJournal, openOutsiders, peopleJournal, receiverJournal, type Choice, type Outsiders } from './outsiders';
 import { TARGETS, type Target, type Tree } from './tree';
+import { leftOf, waitsOf, type Wait } from './waits';
 
 export interface Kill {
   /** Lines on the disk before it. */
@@ -56,8 +57,10 @@ export interface Weathered {
   readonly violations: readonly string[];
   readonly asked: number;
   readonly kills: number;
-  /** Milliseconds from the last restart until nothing was open or owed any more, while people still decided. */
+  /** Milliseconds from the last restart until what had been asked before it was neither open nor owed, while more was asked. */
   readonly restoredMs: number;
+  /** What that waited for, each wait once, from the last restart on. */
+  readonly waits: readonly Wait[];
   readonly tookMs: number;
 }
 
@@ -70,10 +73,12 @@ const SECOND: readonly Choice[] = [
   { person: 'carl', move: 'deny' },
 ];
 
-async function one(outsiders: Outsiders, tenant: string, callbackUrl: string, n: number): Promise<void> {
+/** Asks and decides; tells the approval's id as soon as it is known. */
+async function one(outsiders: Outsiders, tenant: string, callbackUrl: string, n: number, tell: (approvalId: string) => void): Promise<void> {
   const chain = n % CHAIN_EVERY === 0;
   const request = refund((chain ? 148_000 : 48_000) + n, { run: `run-${String(n)}`, resume: { type: 'callback', url: callbackUrl } });
   const asked = await outsiders.ask(`${tenant}-${String(n)}`, request);
+  tell(asked.approvalId);
   const state = await outsiders.race(asked, CHOICES);
   if (OPEN_STATES.some((open) => open === state)) await outsiders.race(asked, SECOND);
 }
@@ -84,33 +89,78 @@ export async function weather(tree: Tree, round: Round): Promise<Weathered> {
   const outsiders = openOutsiders({ dir: tree.dir, tenant, agentKey, apiUrl: tree.apiUrl });
   const started = performance.now();
   let [asked, killed, restarted, done] = [0, 0, started, false];
+  const asking = new Map<number, string>();
+  let before: readonly number[] = [];
   const working = async (): Promise<void> => {
     while (asked < requests && !enough()) {
       asked += 1;
-      await one(outsiders, tenant, callbackUrl, asked);
+      const n = asked;
+      asking.set(n, '');
+      await one(outsiders, tenant, callbackUrl, n, (approvalId) => asking.set(n, approvalId));
     }
   };
   const killing = async (): Promise<void> => {
     for (const { at, target, alsoChildren } of kills) {
-      while (outsiders.progress() < at && !done) await sleep(5);
+      while (outsiders.progress() < at && !done) await sleep(20);
       if (done || enough()) return;
-      const before = performance.now();
+      const began = performance.now();
       await tree.kill(target, alsoChildren);
-      say(`${String(outsiders.progress())} lines: ${target} killed, and back after ${String(Math.round(performance.now() - before))} ms`);
+      say(`${String(outsiders.progress())} lines: ${target} killed, and back after ${String(Math.round(performance.now() - began))} ms`);
       killed += 1;
       restarted = performance.now();
+      before = [...asking.keys()];
     }
   };
   const work = Promise.all(Array.from({ length: inFlight }, working)).finally(() => (done = true));
-  await Promise.all([work, killing()]);
+  const idsBefore = (): readonly string[] => before.map((n) => asking.get(n) ?? '');
+  const watching = killing().then(() => restored(tree, tenant, idsBefore, settleMs, say));
+  const [{ at, waits }] = await Promise.all([watching, work]);
   say('everybody has been answered');
   const late = await settled(tree, tenant, settleMs);
-  const restoredMs = performance.now() - restarted;
   say('nothing is open or owed');
   outsiders.close();
   const evidence = await gather(tree, tenant);
-  return { evidence, violations: [...late, ...violations(evidence)], asked, kills: killed, restoredMs, tookMs: performance.now() - started };
+  const told = [...late, ...violations(evidence)];
+  return { evidence, violations: told, asked, kills: killed, restoredMs: at - restarted, waits, tookMs: performance.now() - started };
 }
+
+/** How often it is looked at what is left, and how often at what that waits for, in milliseconds. */
+const LOOK_MS = { left: 200, waits: 1_000 };
+
+/** Waits until what was asked before the last restart is acknowledged and settled, and notes what it waits for. */
+async function restored(
+  tree: Tree,
+  tenant: string,
+  idsBefore: () => readonly string[],
+  withinMs: number,
+  say: (line: string) => void,
+): Promise<{ readonly at: number; readonly waits: readonly Wait[] }> {
+  const began = Date.now();
+  const waits = new Map<string, Wait>();
+  const settledBefore = new Set<string>();
+  for (let looked = 0; ; await sleep(LOOK_MS.left)) {
+    const ids = idsBefore();
+    const open = ids.filter((id) => id !== '' && !settledBefore.has(id));
+    const left = await leftOf({ ...tree, tenant }, open);
+    const still = new Set(left.map(({ approvalId }) => approvalId));
+    for (const id of open) if (!still.has(id)) settledBefore.add(id);
+    if (settledBefore.size === ids.length || Date.now() > began + withinMs) return { at: performance.now(), waits: [...waits.values()] };
+    if (Date.now() < looked + LOOK_MS.waits) continue;
+    looked = Date.now();
+    const now = await waitsOf({ ...tree, tenant }, left);
+    for (const wait of now) waits.set(wait.id, { ...wait, since: Math.max(began, waits.get(wait.id)?.since ?? wait.since) });
+    say(`${String(ids.length - settledBefore.size)} of ${String(ids.length)} left, which wait for ${counted(now)}`);
+  }
+}
+
+const counted = (waits: readonly Wait[]): string => {
+  const counts = new Map<string, number>();
+  for (const { what } of waits) counts.set(what, (counts.get(what) ?? 0) + 1);
+  return [...counts].map(([what, n]) => `${what} (${String(n)})`).join(', ') || 'people';
+};
+
+/** The longest that any of these lasts by its own limit, in milliseconds. */
+export const longest = (waits: readonly Wait[]): number => Math.max(0, ...waits.flatMap(({ since, until }) => (until === null ? [] : [until - since])));
 
 /** Waits until nothing is open or owed; says what still is when the time is up. */
 async function settled({ db }: Tree, tenant: string, withinMs: number): Promise<string[]> {

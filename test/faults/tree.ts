@@ -25,8 +25,9 @@ import type { Address } from './outside';
 
 const ROOT = join(__dirname, '..', '..');
 const OUTSIDE = join(__dirname, 'outside.ts');
-const WORKER = join(ROOT, 'workers', 'main.ts');
-const API = join(ROOT, 'client', 'api', 'main.ts');
+/** Below a folder like the repository, without their ending. */
+const WORKER = join('workers', 'main');
+const API = join('client', 'api', 'main');
 
 export const TARGETS = ['worker', 'api', 'engine', 'store', 'tree'] as const;
 export type Target = (typeof TARGETS)[number];
@@ -50,6 +51,8 @@ export interface TreeOptions {
   readonly dir?: string;
   /** Workflows bundled ahead. */
   readonly bundle: string;
+  /** A folder like the repository with the programs compiled ahead; as they lie in the repository, if absent. */
+  readonly compiled?: string;
 }
 
 /**
@@ -124,7 +127,7 @@ function keep(file: string, env: NodeJS.ProcessEnv, onEnd: (said: string) => voi
   };
 }
 
-export async function openTree({ dir: given, bundle }: TreeOptions): Promise<Tree> {
+export async function openTree({ dir: given, bundle, compiled }: TreeOptions): Promise<Tree> {
   const dir = given ?? mkdtempSync(join(tmpdir(), 'countersign-tree-'));
   mkdirSync(dir, { recursive: true });
   const [storePort, enginePort, apiPort] = [await portForLong(), await portForLong(), await portForLong()];
@@ -153,8 +156,9 @@ export async function openTree({ dir: given, bundle }: TreeOptions): Promise<Tre
     LOG_LEVEL: 'error',
   };
   const endedByThemselves: string[] = [];
-  const worker = keep(WORKER, env, (said) => endedByThemselves.push(said));
-  const api = keep(API, env, (said) => endedByThemselves.push(said));
+  const programOf = (path: string): string => (compiled === undefined ? join(ROOT, `${path}.ts`) : join(compiled, `${path}.js`));
+  const worker = keep(programOf(WORKER), env, (said) => endedByThemselves.push(said));
+  const api = keep(programOf(API), env, (said) => endedByThemselves.push(said));
   await Promise.all([worker.running(), api.running()]);
 
   const db = openDatabase(store.appUrl, { name: 'oracle', onError: () => undefined });

@@ -26,9 +26,9 @@ export interface Program {
   stop(): Promise<Ended>;
 }
 
-/** Starts a TypeScript program of the repository and waits until it sends `{ready: true}`. */
+/** Starts a program of the repository, in TypeScript or compiled ahead, and waits until it sends `{ready: true}`. */
 export async function startProgram(file: string, env: NodeJS.ProcessEnv): Promise<Program> {
-  const child = spawn(process.execPath, ['--import', 'tsx', file], {
+  const child = spawn(process.execPath, file.endsWith('.js') ? [file] : ['--import', 'tsx', file], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TZ: 'UTC', NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],

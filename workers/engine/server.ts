@@ -46,6 +46,11 @@ export interface Engine {
 }
 
 const HOST = '127.0.0.1';
+/**
+ * A workflow task that timed out a few times is given ever more time before it counts as lost, up to ten minutes; after a series of kills
+ * that is how long an approval would wait for nobody.
+ */
+const TASK_GROWTH = 'history.workflowTaskRetryMaxInterval="5s"';
 const TUNED = ['history.transferProcessorMaxPollRPS=1000', 'history.timerProcessorMaxPollRPS=1000', 'history.visibilityProcessorMaxPollRPS=1000'] as const;
 
 /** An engine that serves: the one named by TEMPORAL_ADDRESS, else one of our own. */
@@ -107,7 +112,7 @@ async function launch(options: Launch): Promise<Engine> {
   if (typeof options.uiPort === 'number') await assertPortFree(options.uiPort, "Temporal's UI", 'COUNTERSIGN_TEMPORAL_UI_PORT', HOST);
   const port = options.port ?? (await freePort(HOST));
   const uiPort = options.uiPort ?? null;
-  const settings = [...(options.tuned === false ? [] : TUNED), ...(options.settings ?? [])];
+  const settings = [...(options.tuned === false ? [] : [...TUNED, TASK_GROWTH]), ...(options.settings ?? [])];
   const args = ['server', 'start-dev', '--ip', HOST, '--port', String(port), '--namespace', namespace, '--log-level', 'error'];
   args.push(...(uiPort === null ? ['--headless'] : ['--ui-port', String(uiPort), '--ui-disable-news-fetch']));
   if (options.dbFile !== undefined) args.push('--db-filename', options.dbFile, '--sqlite-pragma', 'journal_mode=WAL');
