@@ -5,6 +5,7 @@
 import { Client, Connection } from '@temporalio/client';
 import pino, { type Logger } from 'pino';
 import { createCore, type Core } from '../../activities/core';
+import type { Providers } from '../../activities/providers';
 import { databaseClock, type Clock } from '../../domain/clock';
 import { parseDirectory, compilePolicy } from '../../policy';
 import { issueKey, registerAgent } from '../../record/store/agents';
@@ -31,6 +32,8 @@ export interface ApiWorldOptions {
   readonly payloads?: PayloadAccess;
   readonly log?: Logger;
   readonly directory?: string;
+  /** Who gives facts; nobody unless told. */
+  readonly providers?: Providers;
 }
 
 export interface ApiWorld {
@@ -52,15 +55,18 @@ export const API_DIRECTORY = DESK_DIRECTORY.replace('duty:\n', '  ada: { name: A
 export async function openApi(options: ApiWorldOptions): Promise<ApiWorld> {
   const { store } = options;
   const log = options.log ?? pino({ level: process.env['LOG_LEVEL'] ?? 'silent' });
-  const core = createCore({
-    db: store.db,
-    clock: options.clock ?? databaseClock,
-    keys: store.keys,
-    log,
-    publicUrl: 'http://localhost:8700',
-    development: options.development ?? true,
-    allowLoopback: true,
-  });
+  const core = createCore(
+    {
+      db: store.db,
+      clock: options.clock ?? databaseClock,
+      keys: store.keys,
+      log,
+      publicUrl: 'http://localhost:8700',
+      development: options.development ?? true,
+      allowLoopback: true,
+    },
+    options.providers,
+  );
   const away = options.client ? null : Connection.lazy({ address: '127.0.0.1:1' });
   const client = options.client ?? new Client({ connection: away ?? (undefined as never) });
   const deps = apiDeps(core, {

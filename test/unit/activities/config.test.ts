@@ -186,6 +186,34 @@ describe('the webhook', () => {
   });
 });
 
+describe('the providers', () => {
+  const secret = `whsec_${Buffer.alloc(32, 6).toString('base64')}`;
+  const crm = { url: 'https://crm.example/facts', secrets: secret };
+
+  it('have an address, secrets and perhaps tenants, by name; or there are none', () => {
+    expect(readConfig(production)).toMatchObject({ providers: {} });
+    const env = { ...production, COUNTERSIGN_PROVIDERS: JSON.stringify({ crm, ops: { ...crm, secrets: `${secret} ${secret}`, tenants: ['acme'] } }) };
+    expect(readConfig(env).providers).toEqual({
+      crm: { url: crm.url, secrets: [secret], tenants: null },
+      ops: { url: crm.url, secrets: [secret, secret], tenants: ['acme'] },
+    });
+  });
+
+  it.each([
+    ['COUNTERSIGN_PROVIDERS must be JSON', 'hunter2'],
+    ['COUNTERSIGN_PROVIDERS must be an object', '["hunter2"]'],
+    ['COUNTERSIGN_PROVIDERS.hunter.url', JSON.stringify({ hunter: { ...crm, url: 'ftp://hunter2/' } })],
+    ['COUNTERSIGN_PROVIDERS.crm.url must begin with https', JSON.stringify({ crm: { ...crm, url: 'http://hunter2/' } })],
+    ['COUNTERSIGN_PROVIDERS.crm.secrets', JSON.stringify({ crm: { ...crm, secrets: 'hunter2' } })],
+    ['COUNTERSIGN_PROVIDERS.crm.tenants', JSON.stringify({ crm: { ...crm, tenants: [] } })],
+    ['COUNTERSIGN_PROVIDERS.Hunter2 must name', JSON.stringify({ Hunter2: crm })],
+  ])('%s: refused in a sentence, without what was given', (start, given) => {
+    const problems = refused({ ...production, COUNTERSIGN_PROVIDERS: given });
+    expect(problems).toEqual([expect.stringMatching(new RegExp(`^${start.replaceAll('.', '\\.')}`))]);
+    expect(problems.join()).not.toMatch(/hunter2|whsec_[A-Za-z0-9]/);
+  });
+});
+
 describe('the credential hook', () => {
   const secret = `whsec_${Buffer.alloc(32, 5).toString('base64')}`;
   const hook = 'https://credentials.example/disable';

@@ -33,7 +33,7 @@ it('does what the scenarios of the page expect', () => {
   const text = /```yaml scenario\n([\s\S]*?)```/.exec(page)?.[1] ?? '';
   const tested = policy && testScenarios(policy, null, [{ path: 'scenarios/page.yaml', text }]);
   expect(tested && formatFindings(tested.findings)).toBe('');
-  expect(tested?.scenarios).toHaveLength(3);
+  expect(tested?.scenarios).toHaveLength(4);
 });
 
 it('is due on Monday at 09:15 where half an hour is asked for on Friday at 14:45', () => {
