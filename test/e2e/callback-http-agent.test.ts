@@ -10,8 +10,6 @@ import { startAgent, type Agent } from '../../examples/http-agent/agent';
 import type { Entry } from '../../examples/http-agent/journal';
 import { createSender, digestOf, OTHER_SECRET, SECRET, type Sender } from './callback-sender';
 
-jest.setTimeout(120_000);
-
 /** The two routes that an agent uses. What the real API answers there is tested with the API; here the agent is. */
 interface Desk {
   readonly url: string;

@@ -8,8 +8,6 @@ import { noticeOf } from '../../activities/notify/notice';
 import { OUTCOMES } from '../../domain/outcome';
 import { createSender, OTHER_SECRET, SECRET, type Sender } from './callback-sender';
 
-jest.setTimeout(180_000);
-
 const dir = mkdtempSync(join(tmpdir(), 'python-agent-'));
 const venv = join(dir, 'venv');
 const python = join(venv, 'bin', 'python');

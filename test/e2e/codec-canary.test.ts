@@ -73,7 +73,7 @@ const full = (c: Canaries): RequestDraft =>
 
 async function asked(world: World, request: RequestDraft): Promise<string> {
   const { approvalId } = await world.ask(request);
-  await world.mail.waitFor((mail) => mail.text.includes(approvalId), 30_000);
+  await world.mail.waitFor((mail) => mail.text.includes(approvalId), 90_000);
   return approvalId;
 }
 

@@ -49,7 +49,7 @@ beforeAll(async () => {
 
 async function asked(): Promise<string> {
   const { approvalId } = await world.ask(refund(48_000));
-  await world.mail.waitFor((mail) => mail.text.includes(approvalId), 30_000);
+  await world.mail.waitFor((mail) => mail.text.includes(approvalId), 90_000);
   return approvalId;
 }
 

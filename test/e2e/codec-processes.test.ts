@@ -96,7 +96,7 @@ it('a rotation under an open approval loses nothing, even when a worker is given
   const { approval_id: id, packet_digest } = await post<{ approval_id: string; packet_digest: string }>('/v1/requests', agent, refund(48_000), {
     'idempotency-key': 'rotation',
   });
-  await world.mail.waitFor((mail) => mail.text.includes(id), 60_000);
+  await world.mail.waitFor((mail) => mail.text.includes(id), 90_000);
   expect(new Set(await keysIn(id))).toEqual(new Set([first.current]));
   await worker.stop();
 

@@ -309,4 +309,4 @@ it('processes that take a lock from the dead at the same moment: never two at on
     .split('\n');
   expect(lines).toHaveLength(6 * 4 * 2);
   for (let turn = 0; turn < lines.length; turn += 2) expect(lines[turn + 1]).toBe(lines[turn]?.replace('in', 'out'));
-}, 120_000);
+});

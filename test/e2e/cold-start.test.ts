@@ -143,7 +143,7 @@ it('killed at eight moments of its very first start, each time at another depth,
   await until(async () => (await stateOf(id)) === 'waiting');
   await stopped(program);
   expect(readdirSync(home()).filter((name) => /\.new$|\.making$|up\.lock/.test(name))).toEqual([]);
-}, 180_000);
+});
 
 it('several at the same moment: one runs, the others say so in one sentence, and the one goes on unharmed', async () => {
   const all = Array.from({ length: 4 }, () => start());
@@ -188,7 +188,7 @@ it("the engine's database is ruined: it says so loudly, keeps the file, and the 
     await connection.close();
   }
   await stopped(second);
-}, 180_000);
+});
 
 it('without a network, everything that is here already starts: no proxy is asked for what runs on this machine', async () => {
   const nowhere = 'http://127.0.0.1:1';

@@ -62,7 +62,7 @@ let check: string;
   const countersign = () => createCountersign({ url: api(''), key: agentKey });
   const mails = async (): Promise<string> => await (await fetch(`http://127.0.0.1:${String(stack.port('mail', 8726))}/`)).text();
   const waits = async (approvalId: string): Promise<unknown> =>
-    await until(async () => (await countersign().get(approvalId)).state === 'waiting', `${approvalId} waits`, 30_000);
+    await until(async () => (await countersign().get(approvalId)).state === 'waiting', `${approvalId} waits`);
 
   beforeAll(async () => {
     check = await composeCheck();
@@ -157,11 +157,11 @@ let check: string;
     client = new Client({ connection, ...(dataConverter ? { dataConverter } : {}) });
 
     const { approvalId } = await countersign().submit(refund(48_000), { idempotencyKey: 'first' });
-    await until(async () => (await mails()).includes('fay@example.com'), 'the mail to fay', 30_000);
+    await until(async () => (await mails()).includes('fay@example.com'), 'the mail to fay');
     expect((await fetch(api('/v1/dev/login'), { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{"person":"fay"}' })).status).toBe(404);
     // In production nobody can sign in yet: the command is stored and signed as the API does it for a person who did.
     expect((await insist({ core: opened.core, client }, approvalId, 'fay', { type: 'approve', reason: 'fine' })).answer).toMatchObject({ accepted: true });
-    const result = await countersign().wait(approvalId, { timeoutMs: 30_000 });
+    const result = await countersign().wait(approvalId, { timeoutMs: 90_000 });
     expect(result).toMatchObject({ outcome: 'approved', deciders: [{ person: 'fay' }] });
     const jwks = (await (await fetch(api('/.well-known/jwks.json'))).json()) as Parameters<typeof verifyDecisionToken>[1];
     const claims = await verifyDecisionToken(result.token, jwks, { tenant: TENANT, agent: AGENT.agent, issuer: PUBLIC_URL, now: new Date() });
@@ -185,14 +185,14 @@ let check: string;
       await stack.up([name]);
     }
     expect((await insist({ core: opened.core, client }, approvalId, 'fay', { type: 'deny', reason: 'no receipt' })).answer).toMatchObject({ accepted: true });
-    expect(await countersign().wait(approvalId, { timeoutMs: 60_000 })).toMatchObject({ outcome: 'denied' });
+    expect(await countersign().wait(approvalId, { timeoutMs: 90_000 })).toMatchObject({ outcome: 'denied' });
     // Each of the two is one run, and the engine on PostgreSQL lists them by what an operator looks for.
     const listed = async (): Promise<string[]> => {
       const found: string[] = [];
       for await (const { workflowId } of client.workflow.list({ query: `ApprovalTenant = "${TENANT}" AND ApprovalState = "denied"` })) found.push(workflowId);
       return found;
     };
-    await until(async () => (await listed()).length > 0, 'the denied run is listed', 20_000);
+    await until(async () => (await listed()).length > 0, 'the denied run is listed');
     expect(await listed()).toEqual([approvalWorkflowId(TENANT, approvalId)]);
   });
 
@@ -224,7 +224,7 @@ let check: string;
       const headers = { authorization: `Bearer ${token}`, 'idempotency-key': randomUUID() };
       const moved = await post(`/v1/approvals/${approvalId}/moves`, { type: 'approve', reason: 'fine', packet_digest: packetDigest }, headers);
       expect(moved.status).toBeLessThan(300);
-      await until(() => outcomes.length > 0, 'the signed callback', 30_000);
+      await until(() => outcomes.length > 0, 'the signed callback');
       expect(outcomes.map(({ result }) => [result.approvalId, result.outcome])).toEqual([[approvalId, 'approved']]);
     } finally {
       server.closeAllConnections();
@@ -255,7 +255,7 @@ let check: string;
       return found;
     };
     const untilListed = async (query: string, approvalId: string): Promise<unknown> =>
-      await until(async () => (await listed(query)).includes(approvalWorkflowId(TENANT, approvalId)), `${approvalId} is listed under ${query}`, 20_000);
+      await until(async () => (await listed(query)).includes(approvalWorkflowId(TENANT, approvalId)), `${approvalId} is listed under ${query}`);
 
     const isForgotten = async (approvalId: string): Promise<boolean> => {
       try {
@@ -303,7 +303,7 @@ let check: string;
       await ensureReconcileSchedule(world.client, world.taskQueue, 1);
       try {
         const { approvalId } = await world.submit(refund(48_000));
-        await world.mail.waitFor((mail) => mail.text.includes(approvalId), 30_000);
+        await world.mail.waitFor((mail) => mail.text.includes(approvalId), 90_000);
         expect((await insist(world, approvalId, 'fay', { type: 'approve', reason: 'ok' })).answer).toMatchObject({ accepted: true, state: 'approved' });
       } finally {
         await world.client.schedule.getHandle(reconcileScheduleId(world.taskQueue)).delete();
@@ -325,7 +325,7 @@ let check: string;
           return null;
         },
         'a run is forgotten',
-        60_000,
+        120_000,
       );
       expect(await listed(`WorkflowId = "${approvalWorkflowId(TENANT, gone.approvalId)}"`)).toEqual([]);
       expect(await world.submit(refund(48_000), gone.key)).toMatchObject({ approvalId: gone.approvalId, replayed: true, result: { outcome: 'denied' } });

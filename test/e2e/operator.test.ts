@@ -41,11 +41,11 @@ async function listed(query: string): Promise<string[]> {
 
 /** Visibility is a moment behind the run. */
 const untilListed = async (query: string, approvalId: string): Promise<unknown> =>
-  await until(async () => (await listed(query)).includes(approvalWorkflowId(TENANT, approvalId)), `${approvalId} is listed under ${query}`, 20_000);
+  await until(async () => (await listed(query)).includes(approvalWorkflowId(TENANT, approvalId)), `${approvalId} is listed under ${query}`);
 
 async function waiting(): Promise<string> {
   const { approvalId } = await world.ask(refund(148_000));
-  await world.mail.waitFor((mail) => mail.text.includes(approvalId), 30_000);
+  await world.mail.waitFor((mail) => mail.text.includes(approvalId), 90_000);
   return approvalId;
 }
 

@@ -288,7 +288,7 @@ describe('an operator', () => {
       if (verb === 'terminate') busyFor = '';
       const past = instant(Date.now() - 3600_000);
       await store.adminDb.updateTable('deliveries').set({ next_at: past }).where('approval_id', '=', approvalId).where('owed_id', '=', debt.owed_id).execute();
-      await until(async () => (await sweep()).redelivered === 1, 'the sweep takes it up', 30_000);
+      await until(async () => (await sweep()).redelivered === 1, 'the sweep takes it up');
       await until(async () => (await debtOf(approvalId)).attempts >= (verb === 'cancel' ? 2 : 3), 'it is tried again');
     }
     await until(() => actsOf(approvalId).length > 0, 'the agent is told');

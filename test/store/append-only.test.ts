@@ -13,7 +13,6 @@ import { AT, writeRecord } from '../support/record';
 import { useStore } from '../support/store';
 
 const store = useStore();
-jest.setTimeout(120_000);
 
 /** Every append-only table has at least one row, so that a row trigger has something to refuse. */
 async function fill(db: Db): Promise<void> {

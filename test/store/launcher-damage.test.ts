@@ -25,8 +25,6 @@ import { Client } from 'pg';
 import { startStore, StoreError, type Store } from '../../workers/store';
 import { postgresIn } from '../../workers/store/processes';
 
-jest.setTimeout(120_000);
-
 const ROOT = process.getuid?.() === 0;
 const asRoot = ROOT ? test : test.skip;
 const canMount = ROOT && spawnSync('unshare', ['--mount', 'true']).status === 0;

@@ -12,8 +12,6 @@ import { Client } from 'pg';
 import { startStore, type Store } from '../../workers/store';
 import { isAlive, stopPostgres, waitUntilGone } from '../../workers/store/processes';
 
-jest.setTimeout(180_000);
-
 let dir: string;
 /** Programs that hold a store, and their PostgreSQL, which outlives them. */
 const holders: { child: ChildProcess; pid: number }[] = [];

@@ -10,7 +10,6 @@ import { AT } from '../support/record';
 import { useStore } from '../support/store';
 
 const store = useStore();
-jest.setTimeout(120_000);
 const nudge = (why: string) => ({ event: { type: 'engine', what: 'nudged', why } as const, commandId: null });
 
 async function write(tenant: string, approvalId: string, times: number): Promise<void> {

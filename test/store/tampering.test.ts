@@ -17,7 +17,6 @@ import { useStore } from '../support/store';
 
 const store = useStore();
 // Hundreds of attempts, each verified whole.
-jest.setTimeout(180_000);
 const TENANT = 'acme';
 const thief = generateKeys().record;
 let whole: RecordExport;

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 
 const ROOT = join(__dirname, '..', '..');
 /** Compiling on a busy machine takes a while; a program that says nothing for longer is broken. */
-const READY_MS = 90_000;
+const READY_MS = 180_000;
 
 interface Ended {
   readonly code: number | null;
@@ -73,7 +73,7 @@ async function ready(child: ChildProcess, ended: Promise<Ended>, file: string, s
 }
 
 /** Looks again, a few times a second, until it holds; the runner's own time limit bounds it. */
-export async function until<T>(look: () => Promise<T | null | undefined | false> | T | null | undefined | false, what: string, limitMs = 60_000): Promise<T> {
+export async function until<T>(look: () => Promise<T | null | undefined | false> | T | null | undefined | false, what: string, limitMs = 120_000): Promise<T> {
   const end = Date.now() + limitMs;
   for (;;) {
     const seen = await look();
