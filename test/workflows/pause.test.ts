@@ -90,7 +90,6 @@ const requests = async ({ workflowId }: Agent): Promise<number> =>
 it('holds the loop of the agent whose request nobody answered, until a person resumes it', async () => {
   const agent = await start('first', 'second');
   const approvalId = await asked(agent, 'first');
-  expect(await paused(agent)).toBeNull();
   const { outcome, next } = await silence(approvalId);
   expect({ outcome, next }).toMatchObject({ outcome: 'expired', next: { pause: { reason: 'Nobody answered about a refund' } } });
   await until(async () => (await rounds(agent)).length === 1, 'its first round is over');
@@ -104,7 +103,6 @@ it('holds the loop of the agent whose request nobody answered, until a person re
 
   await agent.signal(RESUME_SIGNAL);
   const second = await asked(agent, 'second');
-  expect(await paused(agent)).toBeNull();
   await silence(second);
   await until(async () => (await paused(agent)) !== null, 'the second pauses it as well');
   await agent.signal(RESUME_SIGNAL);
