@@ -6,6 +6,7 @@ import { ms, type Instant, type Json, type JsonObject } from './json';
 import { compareMoney, formatMoney, isMoney, type Money } from './money';
 import type { Refusal } from './moves';
 import type { Conditions, Offers } from './plan';
+import { oneLine } from './text';
 
 /** Which param of the action each condition is about, so that whoever executes needs nothing but the token. */
 export interface Granted extends Conditions {
@@ -126,18 +127,22 @@ export function conditionWords(conditions: Conditions, options: Offers['options'
   const { amount_at_most: amount, only_recipients: recipients, expires_at: expiresAt, option } = conditions;
   return [
     ...(amount === undefined ? [] : [`at most ${formatMoney(amount)}`]),
-    ...(recipients === undefined ? [] : [`only to ${recipients.join(', ')}`]),
+    ...(recipients === undefined ? [] : [`only to ${fewOf(recipients)}`]),
     ...(expiresAt === undefined ? [] : [`until ${expiresAt}`]),
     ...(option === undefined ? [] : [Object.hasOwn(options, option) ? `${option}: ${options[option] ?? ''}` : `option ${option}`]),
   ];
 }
+
+/** Names that a request gave are somebody else's words: few, and short. */
+const fewOf = (names: readonly string[]): string =>
+  names.length > 3 ? `${String(names.length)} of those named` : names.map((name) => oneLine(name, 80)).join(', ');
 
 /** What an approver may add, or has to choose, in words, one sentence each. */
 export function offerWords({ amountAtMost, onlyRecipients, expiresWithinMs, options }: Offers): string[] {
   const names = Object.entries(options ?? {});
   return [
     ...(amountAtMost ? [`A yes may be limited to a lower ${amountAtMost.param}, up to ${formatMoney(amountAtMost.atMost)}`] : []),
-    ...(onlyRecipients ? [`A yes may be limited to some of ${onlyRecipients.param}: ${onlyRecipients.of.join(', ')}`] : []),
+    ...(onlyRecipients ? [`A yes may be limited to some of the ${String(onlyRecipients.of.length)} in ${onlyRecipients.param}`] : []),
     ...(expiresWithinMs === undefined ? [] : [`A yes may be given until an earlier instant, at most ${lengthOf(expiresWithinMs)} away`]),
     ...(options === undefined
       ? []

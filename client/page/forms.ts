@@ -99,7 +99,7 @@ ${
 }
 ${
   onlyRecipients &&
-  html`<fieldset><legend>Only for these of ${onlyRecipients.param}</legend>${onlyRecipients.of.map(
+  html`<fieldset><legend>Only for these of ${onlyRecipients.param} (named by the agent)</legend>${onlyRecipients.of.map(
     (one, i) => html`<label class="choice"><input type="checkbox" name="${CONDITION}only_recipients" value="${i}" checked> ${one}</label>`,
   )}</fieldset>`
 }

@@ -8,7 +8,7 @@ import { uncovered } from '../../../domain/covers';
 import { after, type Json, type JsonObject } from '../../../domain/json';
 import type { Conditions, Offers, Plan } from '../../../domain/plan';
 import type { TokenClaims } from '../../../domain/token';
-import { NotExecutable, requireExecutable, type Execution } from '../../../client/receiver';
+import { type NotExecutable, requireExecutable, type Execution } from '../../../client/receiver';
 import { digest } from '../../../record/canonical';
 import { HOUR, LADDER, level, planOf, signOff, START } from '../../support/approval-play';
 
@@ -82,7 +82,7 @@ describe('what may be added to a yes', () => {
   it('is told in words', () => {
     expect(offerWords(OFFERS)).toEqual([
       'A yes may be limited to a lower amount, up to USD 250.00',
-      'A yes may be limited to some of recipients: a, b, c',
+      'A yes may be limited to some of the 3 in recipients',
       'A yes may be given until an earlier instant, at most 24 h away',
       'A yes is for exactly one of: voucher (As vouchers); cash (As money)',
     ]);
