@@ -3,9 +3,10 @@
  * Pure: imports the expression engine. Evaluation answers a value or a sentence; it does not throw, so that no caller forgets the strict direction.
  */
 import { Environment, EvaluationError, ParseError, type ASTNode } from '@marcbachmann/cel-js';
+import { isMoney } from '../../domain/money';
 import { admitted, shortcutOf } from './atoms';
-import { guard, EXPRESSION_CHARS_MAX, EXPRESSION_NODES_MAX, type Problem } from './guard';
-import { registerMoney } from './money';
+import { guard, pathOf, EXPRESSION_CHARS_MAX, EXPRESSION_NODES_MAX, type Problem } from './guard';
+import { CelMoney, registerMoney } from './money';
 import { contextOf, schemaOf, type Names, type Reading } from './names';
 import { wordsOf } from './words';
 
@@ -95,6 +96,8 @@ function compile(scope: Scope, text: string, type: string): Compiled {
   const run = parsed;
   const ast: ASTNode = parsed.ast;
   const shortcut = type === 'bool' ? shortcutOf(ast, names) : null;
+  const path = pathOf(ast);
+  const money = path !== undefined && names.get(path)?.kind === 'money' ? path : null;
   return {
     expression: {
       text,
@@ -103,13 +106,15 @@ function compile(scope: Scope, text: string, type: string): Compiled {
       evaluate: (reading) => {
         const known = shortcut?.(reading);
         if (known !== undefined) return known ? HELD : DID_NOT_HOLD;
+        const amount = money === null ? undefined : reading.get(money);
+        if (isMoney(amount)) return { ok: true, value: CelMoney.of(amount) };
         try {
           return { ok: true, value: run(contextFor(reading)) as unknown };
         } catch (error) {
           return { ok: false, why: error instanceof EvaluationError ? error.summary : error instanceof Error ? error.message : String(error) };
         }
       },
-      words: (reading) => wordsOf(ast, text, names, reading),
+      words: wordsOf(ast, text, names),
       parts: (reading) =>
         operandsOf(ast).map(({ start, end }) => {
           const part = compile(scope, text.slice(start, end), 'bool').expression;

@@ -23,25 +23,40 @@ function shown(value: Json | undefined): string {
   return JSON.stringify(value);
 }
 
-export function wordsOf(ast: ASTNode, text: string, names: Names, reading: Reading): string {
-  const inserts = new Map<number, string>();
-  collect(ast, names, reading, inserts);
-  let words = '';
-  let from = 0;
-  for (const [end, value] of [...inserts].sort(([a], [b]) => a - b)) {
-    words += `${text.slice(from, end)} (${value})`;
-    from = end;
-  }
-  return (words + text.slice(from)).replace(/\s+/g, ' ').trim();
+/** Where in the text which value belongs is found once, and not for each request. */
+export function wordsOf(ast: ASTNode, text: string, names: Names): (reading: Reading) => string {
+  let spots: readonly (readonly [string, string])[] | null = null;
+  let rest = '';
+  const plain = (part: string): string => part.replace(/\s+/g, ' ');
+  const find = (): readonly (readonly [string, string])[] => {
+    const paths = new Map<number, string>();
+    collect(ast, names, paths);
+    let from = 0;
+    const found = [...paths]
+      .sort(([a], [b]) => a - b)
+      .map(([end, path]) => {
+        const before = plain(text.slice(from, end));
+        from = end;
+        return [before, path] as const;
+      });
+    rest = plain(text.slice(from));
+    return found;
+  };
+  return (reading) => {
+    spots ??= find();
+    let words = '';
+    for (const [before, path] of spots) words += `${before} (${plain(shown(reading.get(path)))})`;
+    return (words + rest).trim();
+  };
 }
 
-function collect(node: ASTNode, names: Names, reading: Reading, inserts: Map<number, string>): void {
+function collect(node: ASTNode, names: Names, paths: Map<number, string>): void {
   const path = pathOf(node);
   if (path !== undefined) {
-    if (names.has(path)) inserts.set(node.end, shown(reading.get(path)));
+    if (names.has(path)) paths.set(node.end, path);
     return;
   }
-  for (const child of childrenOf(node)) collect(child, names, reading, inserts);
+  for (const child of childrenOf(node)) collect(child, names, paths);
 }
 
 /** The nodes below, whatever the operator; `has()` speaks for itself. */
