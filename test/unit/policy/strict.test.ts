@@ -209,8 +209,9 @@ describe('the strictest row wins', () => {
   });
 
   it('a row that is itself superseded supersedes nothing', () => {
-    const rows = [row('a', 'pay', { tier: 'strong' }), row('b', 'pay', { supersedes: ['a'] }), row('c', 'pay', { supersedes: ['b'] })];
-    expect(planOf(policyOf(rows), pay(1)).rows.map((r) => r.id)).toEqual(['a', 'c']);
+    const rows = [row('a', 'pay', { tier: 'strong' }), row('b', 'pay', { supersedes: ['a'] }), row('c', 'over100', { supersedes: ['b'] })];
+    expect(planOf(policyOf(rows), pay(101)).rows.map((r) => r.id)).toEqual(['a', 'c']);
+    expect(planOf(policyOf(rows), pay(1)).rows.map((r) => r.id)).toEqual(['b']);
   });
 
   it('a request that no row speaks of meets the default row', () => {
