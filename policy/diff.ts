@@ -4,7 +4,7 @@
  */
 import { compareMoney, formatMoney } from '../domain/money';
 import { MEANWHILE, TIERS, type Calendar, type Level, type OnTimeout, type PolicyRef } from '../domain/plan';
-import type { CompiledFact, CompiledPolicy, CompiledRecent, CompiledRow, CompiledSignOff, CompiledSystemFact } from './model';
+import type { CompiledFact, CompiledOffers, CompiledPolicy, CompiledRecent, CompiledRow, CompiledSignOff, CompiledSystemFact } from './model';
 import { RISKS } from './schema';
 import { EFFECTS } from './strictest';
 import { durationText, typeName, type Field } from './units';
@@ -98,6 +98,7 @@ function loosens(what: string, before: string | null, after: string | null): boo
       return has.some((name) => !had.includes(name));
     case 'unless':
     case 'one person may sign twice':
+    case 'who refused may grant it':
       return after !== null;
     case 'source':
       return after === 'agent';
@@ -162,10 +163,26 @@ function rowAspects(row: CompiledRow): Thing['aspects'] {
     ['on no', row.effect === 'allow' ? null : `${row.onDeny.path}${row.onDeny.tellRequester ? '; the requester is told' : ''}${noticeWords(row.onDeny)}`],
     ['who took over has', asks ? durationText(row.takeoverMs) : null],
     ['one person may sign twice', row.samePersonAllowed ? 'yes' : null],
+    ['who refused may grant it', row.refuserAllowed ? 'yes' : null],
+    ['may be added to a yes', row.offers ? offerWords(row.offers) || null : null],
+    ['a yes has to choose', row.offers?.options ? namedWords(row.offers.options) : null],
+    ['the person is asked for', row.asksFor ? namedWords(row.asksFor) : null],
     ['provision', row.provision || null],
     ['instruction', row.instruction || null],
   ]);
 }
+
+const namedWords = (named: { readonly [name: string]: string }): string =>
+  Object.entries(named)
+    .map(([name, words]) => `${name} (${words})`)
+    .join(', ');
+
+const offerWords = ({ amountAtMost, onlyRecipients, expiresWithinMs }: NonNullable<CompiledRow['offers']>): string =>
+  [
+    ...(amountAtMost ? [`${amountAtMost.param} up to ${amountAtMost.atMost ? formatMoney(amountAtMost.atMost) : 'what was asked'}`] : []),
+    ...(onlyRecipients ? [`some of ${onlyRecipients.param}`] : []),
+    ...(expiresWithinMs === undefined ? [] : [`an end within ${durationText(expiresWithinMs)}`]),
+  ].join(', ');
 
 const signOffWords = ({ lane, quorum, ladder, onlyAbove }: CompiledSignOff): string =>
   `${ladderWords(ladder)} (${[lane, ...(quorum > 1 ? [`${String(quorum)} people`] : []), ...(onlyAbove ? ['only above the authority of the one before'] : [])].join(', ')})`;

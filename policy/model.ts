@@ -6,7 +6,6 @@ import type { Money } from '../domain/money';
 import type { Calendar, Effect, Level, MeanwhileAction, OnDeny, OnTimeout, Tier } from '../domain/plan';
 import type { Engine, Expression } from './cel/engine';
 import type { Names } from './cel/names';
-import type { CompiledOffers } from './offers';
 import type { RECENT_PER, RISKS, Urgency } from './schema';
 import type { Place } from './report';
 import type { Field } from './units';
@@ -55,6 +54,15 @@ export interface CompiledRecent {
   readonly withinMs: number;
   /** The param of type money whose sum it is; null: the requests are counted. */
   readonly sum: string | null;
+}
+
+/** What a row offers, before there is a request to measure it against. */
+export interface CompiledOffers {
+  /** `atMost` null: whatever was asked. */
+  readonly amountAtMost?: { readonly param: string; readonly atMost: Money | null };
+  readonly onlyRecipients?: { readonly param: string };
+  readonly expiresWithinMs?: number;
+  readonly options?: { readonly [name: string]: string };
 }
 
 export interface CompiledSignOff {

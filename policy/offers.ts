@@ -7,24 +7,15 @@
  * Pure.
  */
 import type { JsonObject } from '../domain/json';
-import { compareMoney, CurrencyMismatch, isMoney, type Money } from '../domain/money';
+import { compareMoney, CurrencyMismatch, isMoney } from '../domain/money';
 import type { Effect, Offers } from '../domain/plan';
 import { parseType, typeName, TYPE_HELP, type Field, type FieldType } from '../domain/types';
 import { placeOf } from './declare';
-import type { CompiledRow } from './model';
+import type { CompiledOffers, CompiledRow } from './model';
 import type { Path } from './parse';
 import type { Report } from './report';
 import { parseDuration, parseMoney } from './units';
 import type { Work } from './work';
-
-/** What a row offers, before there is a request to measure it against. */
-export interface CompiledOffers {
-  /** `atMost` null: whatever was asked. */
-  readonly amountAtMost?: { readonly param: string; readonly atMost: Money | null };
-  readonly onlyRecipients?: { readonly param: string };
-  readonly expiresWithinMs?: number;
-  readonly options?: { readonly [name: string]: string };
-}
 
 /** Names that a JavaScript object has already. */
 const RESERVED = ['constructor', 'prototype', '__proto__'];

@@ -5,8 +5,8 @@
 import type { Money } from '../domain/money';
 import { compareMoney, CurrencyMismatch } from '../domain/money';
 import { MEANWHILE, TIERS, TIMEOUT_ENDS, type Effect, type Level, type OnDeny, type OnTimeout, type Plan, type SignOff } from '../domain/plan';
-import type { CompiledRow, CompiledSignOff } from './model';
-import { mergeAsked, mergeOffers, type CompiledOffers } from './offers';
+import type { CompiledOffers, CompiledRow, CompiledSignOff } from './model';
+import { mergeAsked, mergeOffers } from './offers';
 import { RISKS, URGENCIES } from './schema';
 
 /** Mildest first. */
