@@ -49,7 +49,7 @@ export const FactsAskedSchema = z.strictObject({
 });
 export type FactsAsked = z.output<typeof FactsAskedSchema>;
 
-export interface AskingProviders {
+interface AskingProviders {
   readonly policy: CompiledPolicy;
   readonly identity: AgentIdentity;
   readonly body: RequestInput;

@@ -43,7 +43,7 @@ export function rosterOf(directory: Directory, role: string, now: Instant, exclu
 }
 
 /** Who owns `of` in a relative role; nobody where the directory does not know it. */
-export function ownersOf({ owners }: Directory, role: string, of: string | null): readonly string[] {
+function ownersOf({ owners }: Directory, role: string, of: string | null): readonly string[] {
   const owned = owners && Object.hasOwn(owners, role) ? owners[role] : undefined;
   return (of !== null && owned && Object.hasOwn(owned, of) ? owned[of] : undefined) ?? [];
 }

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod';
 import type { Json } from '../domain/json';
-import { fits, howTo, typeName, type FieldType } from '../domain/types';
+import { fits, howTo, type FieldType } from '../domain/types';
 import { placeOf, type Declared } from './declare';
 import type { CompiledPolicy, CompiledProvider, CompiledSystemFact } from './model';
 import type { Report } from './report';
@@ -167,6 +167,3 @@ const tooLong = (value: Json): boolean => JSON.stringify(value).length > TEXT_MA
 
 /** How a value of a provider is declared; undefined where the policy has none from a provider under that path. */
 export const givenAt = (policy: Declaring, path: string): Given | undefined => givenBy(policy).find((given) => given.path === path);
-
-/** What a provider's fact is, for readers. */
-export const givenWords = ({ provider, type }: Given): string => `${typeName(type)} of ${provider}`;
