@@ -78,7 +78,7 @@ const pageAfter = (db: Db, { tenant, since, until }: Made, from: Place | null) =
       sql<readonly string[]>`(
         select coalesce(json_agg(e.at order by e.seq), '[]') from entries e
         where e.tenant = r.tenant and e.approval_id = r.approval_id
-          and (e.type in ('denied', 'taken_over') or (e.type = 'signed_off' and e.fields #>> '{complete,value}' = 'true')))`.as('answers'),
+          and (e.type in ('denied', 'taken_over', 'answered') or (e.type = 'signed_off' and e.fields #>> '{complete,value}' = 'true')))`.as('answers'),
     ])
     .where('r.tenant', '=', tenant)
     .where('r.created_at', '<=', until)

@@ -1,6 +1,6 @@
 /** What changed between two policies, in words; and nothing where they mean the same. */
 import fc from 'fast-check';
-import { compilePolicy, diffPolicies, formatDiff, formatFindings, type CompiledPolicy } from '../../../policy';
+import { compilePolicy, diffPolicies, formatDiff, formatFindings, summarizeDiff, type CompiledPolicy } from '../../../policy';
 import { DESK_POLICY } from '../../support/desk-policy';
 import { asking, policyOf, TRIGGERS } from './sample';
 
@@ -35,7 +35,46 @@ describe('the same policy', () => {
   });
 });
 
+describe('everything that a policy says', () => {
+  it('is compared, or is a place in a file: whoever adds something to rows or policies has to say here which it is', () => {
+    const { rows, names: _names, engine: _engine, ...rest } = policy();
+    const notCompared = ['at', 'ownerAt', 'whenAt', 'id'];
+    const compared = [
+      ...['effect', 'when', 'unless', 'supersedes', 'excepts', 'refuserAllowed', 'lane', 'owner', 'tier', 'risk', 'urgency', 'amount', 'signOffs', 'parallel'],
+      ...['expedite', 'offers', 'asksFor', 'meanwhile', 'evidence', 'onTimeout', 'onDeny', 'takeoverMs', 'samePersonAllowed', 'provision', 'instruction'],
+    ];
+    expect(Object.keys(rows[0] ?? {}).sort()).toEqual([...compared, ...notCompared].sort());
+    const parts = ['lanes', 'authority', 'actions', 'facts', 'recent', 'providers', 'system', 'relativeRoles', 'calendars', 'defaultRow'];
+    expect(Object.keys(rest).sort()).toEqual([...parts, 'name', 'version', 'hash', 'at'].sort());
+  });
+});
+
+describe('in one line', () => {
+  it('names the first few, and every one by which less is asked', () => {
+    const line = (before: CompiledPolicy, after: CompiledPolicy): string => summarizeDiff(diffPolicies(before, after));
+    expect(line(policy(), policy())).toBe('the same policy');
+    expect(line(policy(), policy(replaced('tier: dual', 'tier: strong')))).toBe('export changed (less is asked)');
+    expect(line(policyOf([]), policyOf(['a', 'b', 'c', 'd', 'e'].map((id) => ({ id, ...asking, ...TRIGGERS.pay }))))).toMatch(
+      /^a added; .* added; .* added; and \d+ more$/,
+    );
+  });
+});
+
 describe('a change', () => {
+  it('of what may be added to a yes, has to be chosen, or is asked of a person', () => {
+    const offering = (offers: object) => policyOf([{ id: 'r', ...asking, ...TRIGGERS.pay, offers }]);
+    const of = (before: CompiledPolicy, after: CompiledPolicy) =>
+      diffPolicies(before, after).changes.flatMap((c) => c.details.map((d) => [d.what, d.before, d.after]));
+    expect(of(offering({ amount_at_most: { param: 'amount', at_most: '50.00 USD' } }), offering({ expires_within: '24h' }))).toEqual([
+      ['may be added to a yes', 'amount up to USD 50.00', 'an end within 24h'],
+    ]);
+    expect(of(offering({ expires_within: '24h' }), offering({ expires_within: '24h', options: { part: 'In part', full: 'As asked' } }))).toEqual([
+      ['a yes has to choose', null, 'part (In part), full (As asked)'],
+    ]);
+    const answering = (facts: object) => policyOf([{ id: 'r', ...asking, ...TRIGGERS.pay, kind: 'escalation', ...facts }]);
+    expect(of(answering({}), answering({ asks_for: { intent: 'enum[a, b]' } }))).toEqual([['the person is asked for', null, 'intent (enum[a, b])']]);
+  });
+
   it('of a trigger shows both texts', () => {
     const text = formatDiff(
       diffPolicies(
