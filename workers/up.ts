@@ -18,6 +18,7 @@ import { tryLock } from './engine/lock';
 import { assertPortFree, portInUse } from './engine/port';
 import { endWithUs } from './engine/watchdog';
 import { startMailSink } from './mail-sink';
+import { LEAN, TYPESCRIPT } from './program';
 import { startStore } from './store';
 import { UpError, sentenceOf } from './up/errors';
 import { greeting } from './up/greeting';
@@ -157,7 +158,7 @@ async function bringUp({ settings, env, say, signal }: UpOptions, undo: (() => P
   const hopeless = (code: string): Error | null => (code === 'port_in_use' ? portInUse(settings.apiPort, aboutOf('apiPort'), variableOf('apiPort')) : null);
   const part = (name: string, file: string, ready: () => Promise<boolean>, graceMs: number): ReturnType<typeof startPart> => {
     const logFile = join(home, 'logs', `${name}.log`);
-    return startPart({ name, args: ['--import', 'tsx', file], cwd: ROOT, env: partEnv, logFile, say, ready, hopeless, graceMs });
+    return startPart({ name, args: [...TYPESCRIPT, file], cwd: ROOT, env: { ...LEAN, ...partEnv }, logFile, say, ready, hopeless, graceMs });
   };
   const access = engine.origin === 'given' ? engineAccess(readReach(env)) : OPEN;
   step('Starting the worker');

@@ -4,6 +4,7 @@
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { endWithUs } from '../../workers/engine/watchdog';
+import { LEAN, TYPESCRIPT } from '../../workers/program';
 
 const ROOT = join(__dirname, '..', '..');
 const READY_MS = 120_000;
@@ -15,9 +16,9 @@ export interface Running {
 
 /** Starts a TypeScript program (BENCH_NODE_FLAGS adds flags, `--cpu-prof` for one) and waits until it sends `{ready: true, …}`; what else it sends goes to `hear`. */
 export async function startProgram(file: string, env: NodeJS.ProcessEnv, hear: (message: unknown) => void = () => undefined): Promise<Running> {
-  const child = spawn(process.execPath, [...(process.env['BENCH_NODE_FLAGS']?.split(' ') ?? []), '--import', 'tsx', file], {
+  const child = spawn(process.execPath, [...(process.env['BENCH_NODE_FLAGS']?.split(' ') ?? []), ...TYPESCRIPT, file], {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TZ: 'UTC', NO_COLOR: '1', ...env },
+    env: { PATH: process.env['PATH'], HOME: process.env['HOME'], TZ: 'UTC', NO_COLOR: '1', ...LEAN, ...env },
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
   });
   let said = '';
