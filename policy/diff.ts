@@ -4,7 +4,7 @@
  */
 import { compareMoney, formatMoney } from '../domain/money';
 import { MEANWHILE, TIERS, type Calendar, type Level, type OnTimeout, type PolicyRef } from '../domain/plan';
-import type { CompiledFact, CompiledOffers, CompiledPolicy, CompiledRecent, CompiledRow, CompiledSignOff, CompiledSystemFact } from './model';
+import type { CompiledFact, CompiledPolicy, CompiledRecent, CompiledRow, CompiledSignOff, CompiledSystemFact } from './model';
 import { RISKS } from './schema';
 import { EFFECTS } from './strictest';
 import { durationText, typeName, type Field } from './units';
