@@ -1,11 +1,12 @@
 /** The engines themselves: what is started serves, keeps, is stopped, and refuses in one sentence. */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Client, Connection } from '@temporalio/client';
 import { Worker } from '@temporalio/worker';
 import { checkSearchAttributes, registerSearchAttributes, SEARCH_ATTRIBUTES, startEngine, startTimeSkipping } from '../../workers/engine';
+import { findTimeSkipping } from '../../workers/engine/time-skipping';
 import type { month } from '../support/workflows/month';
 import { engineAddress } from '../support/engine';
 import { holdPort } from '../support/ports';
@@ -151,6 +152,22 @@ describe('the time-skipping server', () => {
       expect((await environment.currentTimeMs()) - before).toBeGreaterThanOrEqual(30 * 24 * 3600_000);
     } finally {
       await environment.teardown();
+    }
+  });
+
+  it('that starts slowly, as Java does on a busy machine, is started again instead of given up', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'countersign-slow-'));
+    const [path, once] = [join(dir, 'test-server'), join(dir, 'once')];
+    // Longer than anybody waits, the first time.
+    const program = `#!/bin/sh\nif [ ! -e ${once} ]; then touch ${once}; exec sleep 3600; fi\nexec ${await findTimeSkipping()} "$@"\n`;
+    writeFileSync(path, program, { mode: 0o755 });
+    try {
+      const environment = await startTimeSkipping({ path });
+      expect(await environment.currentTimeMs()).toBeGreaterThan(0);
+      await environment.teardown();
+      expect(existsSync(once)).toBe(true);
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
     }
   });
 });

@@ -12,6 +12,8 @@ import { EngineError, sayCause } from './errors';
 import { run, withTicks } from './run';
 
 export interface StartTimeSkipping {
+  /** The program; the one in the cache if absent. */
+  readonly path?: string;
   readonly onProgress?: Progress;
   readonly env?: NodeJS.ProcessEnv;
 }
@@ -21,7 +23,7 @@ const TRIES = 4;
 
 /** Tear it down with `teardown()`. */
 export async function startTimeSkipping(options: StartTimeSkipping = {}): Promise<TestWorkflowEnvironment> {
-  const path = await findTimeSkipping(options);
+  const path = options.path ?? (await findTimeSkipping(options));
   const { TestWorkflowEnvironment } = await import('@temporalio/testing');
   for (let tries = 1; ; tries += 1) {
     try {
