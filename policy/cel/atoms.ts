@@ -34,7 +34,7 @@ const ALWAYS_THERE = ['action', 'action.params', 'facts', 'requester', 'recent',
 export const canBeAsked = (path: string): boolean => ALWAYS_THERE.includes(path.slice(0, path.lastIndexOf('.')));
 
 /** Null for what is more than a demand on one value. */
-export function atomOf(node: ASTNode, names: Names): Atom | null {
+function atomOf(node: ASTNode, names: Names): Atom | null {
   switch (node.op) {
     case 'id':
     case '.': {
@@ -161,7 +161,7 @@ function inOrder(order: Order, difference: number): boolean {
 }
 
 /** What the engine would say of this reading; undefined where it is not known here, as where the value is absent. */
-export function holds(atom: Atom, reading: Reading): boolean | undefined {
+function holds(atom: Atom, reading: Reading): boolean | undefined {
   const value = reading.get(atom.path);
   switch (atom.kind) {
     case 'text':

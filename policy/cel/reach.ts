@@ -258,7 +258,7 @@ function domainOf(path: string, size: boolean, names: Names): Interval {
   return { ...ALL, whole, min: counts ? 0 : -Infinity };
 }
 
-export function narrowed(interval: Interval, order: Order, value: number): Interval {
+function narrowed(interval: Interval, order: Order, value: number): Interval {
   const { whole } = interval;
   switch (order) {
     case '==':
