@@ -87,6 +87,9 @@ export function leafOf(entry: Unsealed, hash: TextHash = textHash): string {
 const isPersonal = (event: RecordEvent, name: string): boolean =>
   name === `${CONTEXT}personal` || (Object.hasOwn(PERSONAL, event.type) && (PERSONAL[event.type as ApprovalEvent['type']] ?? []).includes(name));
 
+/** An empty list or object tells of nobody, and needs no row of its own to be erased from. */
+const tellsNothing = (value: Json): boolean => typeof value === 'object' && value !== null && Object.keys(value).length === 0;
+
 /** The fields of an event with its business context; an optional member that is undefined is no member. */
 function* fieldsOf(event: RecordEvent, context: JsonObject): Generator<readonly [string, unknown]> {
   for (const [name, value] of Object.entries<unknown>(event)) if (name !== 'type' && value !== undefined) yield [name, value];
@@ -127,7 +130,7 @@ export function makeEntry(
     const salt = base64url(random(SALT_BYTES));
     const digest = digestOf(name, salt, text, hash);
     digests[name] = digest;
-    if (isPersonal(event, name)) {
+    if (isPersonal(event, name) && !tellsNothing(value)) {
       apart[name] = digest;
       personal.push({ approvalId, seq, name, salt, value });
     } else {

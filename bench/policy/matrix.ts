@@ -95,8 +95,20 @@ export function policyFile({ types, rows }: Matrix): PolicyFile {
       name: 'matrix',
       version: '1',
       lanes: {
-        finance: { owner: 'finance_manager', ladder: [{ role: 'finance_manager', within: '30m' }, { role: 'cfo', within: '2h' }] },
-        engineering: { owner: 'engineering_lead', ladder: [{ role: 'engineering_lead', within: '30m' }, { role: 'incident_lead', within: '2h' }] },
+        finance: {
+          owner: 'finance_manager',
+          ladder: [
+            { role: 'finance_manager', within: '30m' },
+            { role: 'cfo', within: '2h' },
+          ],
+        },
+        engineering: {
+          owner: 'engineering_lead',
+          ladder: [
+            { role: 'engineering_lead', within: '30m' },
+            { role: 'incident_lead', within: '2h' },
+          ],
+        },
       },
       authority: { finance_manager: { up_to: '5000.00 USD' }, cfo: { up_to: 'unlimited' } },
       actions: Object.fromEntries(types.map((type) => [type, { params: { amount: 'money', region: `enum[${REGIONS.join(', ')}]` } }])),

@@ -41,7 +41,7 @@ const WARM_US = 1_000_000;
 /** Microseconds for each request, one figure for each round; the contenders take turns, once each has run for a while. */
 async function inTurns(contenders: readonly Contender[], requests: ReturnType<typeof requestsFor>, rounds: number): Promise<Map<string, number[]>> {
   const taken = new Map<string, number[]>(contenders.map(({ name }) => [name, []]));
-  for (const contender of contenders) for (let warm = 0; warm < WARM_US; ) warm += await usOf(contender, requests);
+  for (const contender of contenders) for (let warm = 0; warm < WARM_US;) warm += await usOf(contender, requests);
   for (let round = 0; round < rounds; round += 1)
     for (const contender of contenders) taken.get(contender.name)?.push((await usOf(contender, requests)) / requests.length);
   return taken;
