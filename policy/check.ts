@@ -32,6 +32,7 @@ export function checkPolicy(policy: CompiledPolicy, declared: Declared, report: 
   checkBands(policy, checkReach(policy, declared, report), report);
   checkAsked([...policy.rows, policy.defaultRow], report);
   checkUnusedFacts(policy, declared, report);
+  checkUnusedRoles(policy, declared, report);
   checkCalendars(policy, declared, report);
 }
 
@@ -222,4 +223,23 @@ function checkUnusedFacts(policy: CompiledPolicy, declared: Declared, report: Re
     if (!isRead('system', name)) report.warn('unused_fact', at.source.keyAt(at.base), null, `No row reads system.${name}; remove it, or use it`);
   for (const [name, { at }] of declared.recent)
     if (!isRead('recent', name)) report.warn('unused_recent', at.source.keyAt(at.base), null, `No row reads recent.${name}; remove it, or use it`);
+}
+
+/** What is said of a lane or a role that no row turns to. */
+function checkUnusedRoles(policy: CompiledPolicy, declared: Declared, report: Report): void {
+  const rows = [...policy.rows, policy.defaultRow];
+  const lanes = new Set(rows.flatMap(({ lane, signOffs }) => [lane, ...signOffs.map((signOff) => signOff.lane)]));
+  for (const [name, { at }] of declared.lanes)
+    if (at && !lanes.has(name)) report.warn('unused_lane', at.source.keyAt(at.base), null, `No row uses the lane ${name}; remove it, or name it in a row`);
+  const asked = new Set(
+    rows.flatMap(({ signOffs, onTimeout }) => [...signOffs.flatMap(({ ladder }) => ladder.map(({ role }) => role)), onTimeout.hold?.role ?? '']),
+  );
+  for (const [role, { at }] of declared.authority)
+    if (!asked.has(role))
+      report.warn(
+        'unused_authority',
+        at.source.keyAt(at.base),
+        null,
+        `No row asks or pages ${role}, so its authority reaches nothing; remove it, or ask the role`,
+      );
 }

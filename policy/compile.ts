@@ -35,7 +35,7 @@ function assemble(declared: Declared, files: readonly PolicyFile[], report: Repo
     version: declared.version,
     hash: contentHash('policy', files),
     lanes: Object.fromEntries([...declared.lanes].map(([name, { owner, at }]) => [name, { owner, at: at ? at.source.keyAt(at.base) : null }])),
-    authority: Object.fromEntries(declared.authority),
+    authority: Object.fromEntries([...declared.authority].map(([role, { limit }]) => [role, limit])),
     actions: Object.fromEntries([...declared.actions].map(([type, { params }]) => [type, { params: Object.fromEntries(params) }])),
     facts: vocabulary.facts,
     recent: Object.fromEntries([...declared.recent].map(([name, { doc, at }]) => [name, compileRecent(name, doc, at, declared, report)])),

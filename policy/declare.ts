@@ -65,7 +65,8 @@ export interface Declared {
   readonly system: ReadonlyMap<string, { readonly field: Field; readonly provider: string; readonly at: At }>;
   readonly relativeRoles: ReadonlyMap<string, { readonly doc: RelativeRoleDocument; readonly at: At }>;
   readonly calendars: ReadonlyMap<string, { readonly doc: CalendarDocument; readonly at: At }>;
-  readonly authority: ReadonlyMap<string, Money | null>;
+  /** How far each role's yes reaches; null is unlimited. */
+  readonly authority: ReadonlyMap<string, { readonly limit: Money | null; readonly at: At }>;
   readonly actions: ReadonlyMap<string, { readonly params: ReadonlyMap<string, Field>; readonly at: At }>;
   readonly facts: ReadonlyMap<string, DeclaredFact>;
   readonly defaults: { readonly doc: DefaultsDocument; readonly at: At } | null;
@@ -181,12 +182,12 @@ function lanesOf(read: readonly Read[], once: Once): Declared['lanes'] {
 }
 
 function authorityOf(read: readonly Read[], once: Once, report: Report): Declared['authority'] {
-  const authority = new Map<string, Money | null>();
+  const authority = new Map<string, { limit: Money | null; at: At }>();
   for (const [role, { up_to: upTo }, at] of entries(read, 'authority', (doc) => doc.authority, once)) {
     const limit = upTo === 'unlimited' ? null : parseMoney(upTo);
     if (limit === undefined || (limit !== null && limit.minor < 0))
       report.error('bad_money', placeOf(at, 'up_to'), null, `${upTo} is no limit for ${role}; write for example 1000.00 USD, or unlimited`);
-    else authority.set(role, limit);
+    else authority.set(role, { limit, at });
   }
   return authority;
 }

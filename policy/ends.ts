@@ -4,7 +4,9 @@
  */
 import { TIMEOUT_ENDS, type OnDeny, type OnTimeout } from '../domain/plan';
 import { placeOf } from './declare';
-import { checkRole } from './ladder';
+import { checkRole, doubtLong } from './ladder';
+import type { CompiledSignOff } from './model';
+import type { Place, Report } from './report';
 import type { DefaultsDocument, RowDocument } from './schema';
 import { parseDuration } from './units';
 import { need, type Work } from './work';
@@ -13,7 +15,7 @@ const TAKEOVER_MS = 4 * 3_600_000;
 
 const notice = (n: { subject: string; text: string } | undefined): { tellCustomer?: { subject: string; text: string } } => (n ? { tellCustomer: n } : {});
 
-export function onTimeoutOf(work: Work, defaults: DefaultsDocument): OnTimeout {
+export function onTimeoutOf(work: Work, defaults: DefaultsDocument, signOffs: readonly CompiledSignOff[]): OnTimeout {
   const { row, report } = work;
   const own = row.doc.on_timeout;
   const doc = own ?? defaults.on_timeout;
@@ -56,7 +58,8 @@ export function onTimeoutOf(work: Work, defaults: DefaultsDocument): OnTimeout {
   }
   const forMs = doc.hold ? parseDuration(doc.hold.for) : undefined;
   if (doc.hold && forMs === undefined) report.error('bad_duration', place('hold', 'for'), row.id, `${doc.hold.for} is no duration; write for example 4h`);
-  if (doc.hold) checkRole(doc.hold.role, place('hold', 'role'), row.id, report);
+  doubtLong(forMs, 'The hold may last', place('hold', 'for'), row.id, report);
+  if (doc.hold) checkHeldFor(checkRole(doc.hold.role, place('hold', 'role'), row.id, report), signOffs, place('hold', 'role'), row.id, report);
   if (doc.ticket) checkRole(doc.ticket.owner, place('ticket', 'owner'), row.id, report);
   return {
     end,
@@ -67,6 +70,22 @@ export function onTimeoutOf(work: Work, defaults: DefaultsDocument): OnTimeout {
     ...(doc.pause_workflow ? { pauseWorkflow: doc.pause_workflow } : {}),
     ...(doc.disable_credential ? { disableCredentials: [doc.disable_credential] } : {}),
   };
+}
+
+/** A hold is the last fallback of every sign-off. Where it is none for some of them it still serves the others. */
+function checkHeldFor(role: string, signOffs: readonly CompiledSignOff[], at: Place, row: string, report: Report): void {
+  const again = signOffs.filter(({ ladder }) => ladder[ladder.length - 1]?.role === role);
+  if (again.length === 0) return;
+  const [first] = again;
+  if (again.length === signOffs.length)
+    report.error('same_fallback', at, row, `The request is held for ${role} again, who has just not answered; name another role`);
+  else
+    report.warn(
+      'same_fallback',
+      at,
+      row,
+      `Where ${first?.role ?? role} in the lane ${first?.lane ?? ''} runs out, the request is held for ${role} again, who has just not answered; name a role that no sign-off ends with`,
+    );
 }
 
 export function onDenyOf(doc: RowDocument, defaults: DefaultsDocument): OnDeny {
@@ -80,5 +99,6 @@ export function takeoverOf({ row, report, declared }: Work, defaults: DefaultsDo
   const at = row.doc.takeover_within === undefined ? (declared.defaults?.at ?? row.at) : row.at;
   const duration = parseDuration(text);
   if (duration === undefined) report.error('bad_duration', placeOf(at, 'takeover_within'), row.id, `${text} is no duration; write for example 4h`);
+  doubtLong(duration, 'Who takes over may take', placeOf(at, 'takeover_within'), row.id, report);
   return duration ?? TAKEOVER_MS;
 }

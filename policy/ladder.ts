@@ -25,6 +25,11 @@ export function checkRole(role: string, at: Place, row: string | null, report: R
   return role;
 }
 
+/** `who` begins the sentence. */
+export function doubtLong(ms: number | undefined, who: string, at: Place, row: string | null, report: Report): void {
+  if (ms !== undefined && ms > DAY_MS) report.warn('long_deadline', at, row, `${who} more than 24 hours; an agent that waits that long is usually forgotten`);
+}
+
 const inWords = (role: string): string => role.replaceAll('_', ' ');
 
 function channelsOf(names: readonly string[] | undefined, at: At, path: Path, row: string | null, report: Report): Channel[] {
@@ -103,13 +108,7 @@ function compileLadder(
       report.error('missing_deadline', placeOf(at, ...here), row, `The level ${name} has no deadline, so it could wait for ever; add within: "30m"`);
     else if (level.within !== undefined && withinMs === undefined)
       report.error('bad_duration', placeOf(at, ...here, 'within'), row, `${level.within} is no duration; write for example 30m, 2h or 1h30m`);
-    else if (withinMs !== undefined && withinMs > DAY_MS)
-      report.warn(
-        'long_deadline',
-        placeOf(at, ...here, 'within'),
-        row,
-        `The level ${name} may wait more than 24 hours; an agent that waits that long is usually forgotten`,
-      );
+    else doubtLong(withinMs, `The level ${name} may wait`, placeOf(at, ...here, 'within'), row, report);
     const role = checkRole(level.role, placeOf(at, ...here, 'role'), row, report);
     if (ladder.some((l) => l.name === name))
       report.error('duplicate_level', placeOf(at, ...here), row, `Two levels are called ${name}; give each a name of its own`);
@@ -154,6 +153,7 @@ export function compileSignOffs(declared: Declared, row: DeclaredRow, lane: stri
   }
   if (doc.order !== undefined && (doc.sign_offs?.length ?? 0) < 2)
     report.error('decorative_key', placeOf(at, 'order'), id, 'With one sign-off there is no order; remove order:, or list several sign_offs');
+  const signatures = new Set<string>();
   return listed.flatMap(({ doc: signOff, path }, i) => {
     const signLane = signOff.lane ?? lane;
     if (!declared.lanes.has(signLane)) {
@@ -185,6 +185,16 @@ export function compileSignOffs(declared: Declared, row: DeclaredRow, lane: stri
         id,
         `The sign-off is by ${role}, but its ladder asks ${first.role} first; name the same role in both`,
       );
+    // The plan unites what is of one lane and role, as it does for two rows: the second signature would be gone.
+    const signature = `${signLane} ${role}`;
+    if (signatures.has(signature))
+      report.error(
+        'duplicate_sign_off',
+        placeOf(at, ...path),
+        id,
+        `There is already a sign-off by ${role} in the lane ${signLane}, and the two would be one signature; write quorum: 2 on one of them, or name another role or lane`,
+      );
+    signatures.add(signature);
     const quorum = signOff.quorum ?? (tier === 'dual' ? 2 : 1);
     if (tier === 'dual' && quorum < 2)
       report.error(

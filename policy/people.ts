@@ -4,7 +4,7 @@
  */
 import { boundTo, type Directory } from '../domain/directory';
 import type { CompiledPolicy, CompiledRow, CompiledSignOff } from './model';
-import { Report, type Finding, type Place } from './report';
+import { Report, type Finding } from './report';
 
 const holders = (directory: Directory, role: string): string[] =>
   Object.values(directory.people)
@@ -30,6 +30,7 @@ export function checkAgainstDirectory(policy: CompiledPolicy, people: Directory)
     checkOwner(row, directory, report);
     for (const signOff of row.signOffs) checkLevels(policy, row, signOff, directory, report);
     const hold = row.onTimeout.hold;
+    if (hold) checkHold(policy, row, hold.role, directory, report);
     if (hold && holders(directory, hold.role).length === 0)
       report.error(
         'role_unheld',
@@ -99,31 +100,51 @@ function checkLevels(policy: CompiledPolicy, row: CompiledRow, signOff: Compiled
         `${signOff.quorum} people have to say yes but only ${who.length} hold ${level.role}; give the role to more people`,
       );
     const before = signOff.ladder[i - 1];
-    // With several holders the next asked may be another; where the first in line is the same, the fallback is none.
-    // Who owns what is seldom who stands in for them.
-    if (before && !isRelative(before.role) && !isRelative(level.role) && who.length > 0 && firstOf(directory, before.role) === firstOf(directory, level.role)) {
-      report.error(
-        'same_person_fallback',
-        at,
-        row.id,
-        `The fallback ${level.role} is ${firstOf(directory, level.role) ?? ''}, who has just not answered as ${before.role}; put another person on duty for one of the two`,
-      );
-    } else if (before && who.length > 0) checkInbox(row, directory, before.role, level.role, at, report);
+    const same = before && sameAgain(policy, directory, before.role, level.role);
+    if (same) report.error(same.code, at, row.id, same.message);
   }
+}
+
+/** A hold is one level more, after the last of each sign-off. Where it reaches nobody new for some of them it still serves the others. */
+function checkHold(policy: CompiledPolicy, row: CompiledRow, role: string, directory: Directory, report: Report): void {
+  const lasts = row.signOffs.flatMap(({ ladder }) => ladder.slice(-1));
+  // Of the same role that is said without people.
+  const found = lasts.map((last) => (last.role === role ? null : sameAgain(policy, directory, last.role, role)));
+  const all = lasts.every((last, i) => last.role === role || found[i] !== null);
+  for (const same of found)
+    if (same && all) report.error(same.code, row.at, row.id, same.message);
+    else if (same) report.warn(same.code, row.at, row.id, same.message);
 }
 
 /** `ann+duty@shop.example` is what `ann@shop.example` reads: two people of the directory, one inbox. */
 const inboxOf = (email: string): string => email.toLowerCase().replace(/\+[^@]*@/, '@');
 
-function checkInbox(row: CompiledRow, directory: Directory, before: string, fallback: string, at: Place, report: Report): void {
+interface SameAgain {
+  readonly code: 'same_person_fallback' | 'same_inbox_fallback';
+  readonly message: string;
+}
+
+/**
+ * Whether a fallback reaches who has just not answered. With several holders the next asked may be another; where the first in line is the
+ * same, the fallback is none.
+ */
+function sameAgain(policy: CompiledPolicy, directory: Directory, before: string, fallback: string): SameAgain | null {
+  const isRelative = (role: string): boolean => Object.hasOwn(policy.relativeRoles, role);
   const [first, next] = [firstOf(directory, before), firstOf(directory, fallback)].map((id) => (id === undefined ? undefined : directory.people[id]));
-  if (!first || !next || first.id === next.id || inboxOf(first.email) !== inboxOf(next.email)) return;
-  report.error(
-    'same_inbox_fallback',
-    at,
-    row.id,
-    `The fallback ${fallback} is ${next.id}, who reads the inbox of ${first.id} (${inboxOf(next.email)}), which has just not answered; give one of the two an inbox of their own`,
-  );
+  if (!first || !next) return null;
+  if (first.id === next.id) {
+    // Who owns what is seldom who stands in for them.
+    if (isRelative(before) || isRelative(fallback)) return null;
+    return {
+      code: 'same_person_fallback',
+      message: `The fallback ${fallback} is ${next.id}, who has just not answered as ${before}; put another person on duty for one of the two`,
+    };
+  }
+  if (inboxOf(first.email) !== inboxOf(next.email)) return null;
+  return {
+    code: 'same_inbox_fallback',
+    message: `The fallback ${fallback} is ${next.id}, who reads the inbox of ${first.id} (${inboxOf(next.email)}), which has just not answered; give one of the two an inbox of their own`,
+  };
 }
 
 function checkBackups(policy: CompiledPolicy, rows: readonly CompiledRow[], directory: Directory, report: Report): void {

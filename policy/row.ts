@@ -96,7 +96,7 @@ export function compileRow(declared: Declared, vocabulary: Vocabulary, row: Decl
           operator: effect === 'block' ? 'nothing: the policy forbids it' : 'nothing: the policy allows it',
         },
     evidence: doc.evidence ?? (asks ? (defaults.evidence ?? []) : []),
-    onTimeout: asks ? onTimeoutOf(work, defaults) : { end: 'deny' },
+    onTimeout: asks ? onTimeoutOf(work, defaults, signOffs) : { end: 'deny' },
     onDeny: onDenyOf(doc, defaults),
     takeoverMs: takeoverOf(work, defaults),
     samePersonAllowed: doc.same_person_allowed ?? false,

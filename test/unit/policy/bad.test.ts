@@ -120,6 +120,30 @@ const TABLE: readonly [string, Spoiled][] = [
   ['the webhook alone', { code: 'webhook_only', severity: 'warning', row, from: LADDER, to: '{ role: boss, within: 1h, channels: ▸[webhook] }' }],
   ['a fallback that is the same role', { code: 'same_fallback', row, from: '{ role: chief, within: 1h }', to: '{ role: ▸boss, name: again, within: 1h }' }],
   ['two levels of one name', { code: 'duplicate_level', row, from: '{ role: chief, within: 1h }', to: '▸{ role: chief, name: boss, within: 1h }' }],
+  [
+    'two sign-offs that would be one signature',
+    {
+      code: 'duplicate_sign_off',
+      row,
+      from: '      - { only: above_authority, ladder: [{ role: chief, within: 1h, name: second }] }',
+      to: '      - { only: above_authority, ladder: [{ role: chief, within: 1h, name: second }] }\n      - ▸{ lane: finance, role: boss, ladder: [{ role: boss, within: 1h }] }',
+    },
+  ],
+  [
+    'a hold for the role that every sign-off ends with',
+    { code: 'same_fallback', row, from: '{ end: expire }', to: '{ end: hold, hold: { role: ▸chief, for: 1h, then: deny } }' },
+  ],
+  [
+    'a hold for the role that one of two sign-offs ends with',
+    {
+      code: 'same_fallback',
+      severity: 'warning',
+      row,
+      from: '{ end: expire }',
+      to: '{ end: hold, hold: { role: ▸chief, for: 1h, then: deny } }',
+      also: ['reminders: [0.5] }, { role: chief, within: 1h }]', 'reminders: [0.5] }]'],
+    },
+  ],
   ['a lane that is not declared', { code: 'unknown_lane', row, from: 'lane: finance', to: 'lane: ▸legal' }],
   [
     'a role that is asked about money without authority',
@@ -222,6 +246,23 @@ const TABLE: readonly [string, Spoiled][] = [
   ],
   // doubts
   ['a deadline of more than a day', { code: 'long_deadline', severity: 'warning', row, from: LADDER, to: '{ role: boss, within: ▸25h }' }],
+  [
+    'a hold of more than a day',
+    { code: 'long_deadline', severity: 'warning', row, from: '{ end: expire }', to: '{ end: hold, hold: { role: boss, for: ▸25h, then: deny } }' },
+  ],
+  [
+    'a day and more for who took over',
+    { code: 'long_deadline', severity: 'warning', row, from: '    tier: strong\n', to: '    tier: strong\n    takeover_within: ▸25h\n' },
+  ],
+  ['a lane that no row uses', { code: 'unused_lane', severity: 'warning', from: 'actions:\n', to: 'lanes:\n  ▸legal: { owner: boss }\nactions:\n' }],
+  [
+    'a lane that is there anyway, described for no row',
+    { code: 'unused_lane', severity: 'warning', from: 'actions:\n', to: 'lanes:\n  ▸security: { owner: boss }\nactions:\n' },
+  ],
+  [
+    'an authority of a role that nobody asks',
+    { code: 'unused_authority', severity: 'warning', from: 'chief: { up_to: unlimited }', to: 'chief: { up_to: unlimited }, ▸clerk: { up_to: 1.00 USD }' },
+  ],
   [
     'three levels',
     {

@@ -104,6 +104,26 @@ describe('a policy held against a directory', () => {
     ['a person on a level', { ladder: [{ role: 'ann', within: '1h' }] }, 'error person_owner'],
     ['a hold that pages nobody', { on_timeout: { end: 'hold', hold: { role: 'clerk', for: '1h', then: 'deny' } } }, 'error role_unheld'],
     [
+      'a hold that pages the person that has just not answered',
+      { ladder: [{ role: 'chief', within: '1h' }], on_timeout: { end: 'hold', hold: { role: 'officer', for: '1h', then: 'deny' } } },
+      'error same_person_fallback',
+    ],
+    [
+      'a hold that pages the inbox that has just not answered',
+      { on_timeout: { end: 'hold', hold: { role: 'head', for: '1h', then: 'deny' } } },
+      'error same_inbox_fallback',
+      GOOD.replace('cem@shop.example', 'ann+duty@shop.example'),
+    ],
+    [
+      'a hold that is no other person for one of two sign-offs',
+      {
+        sign_offs: [{ ladder: [{ role: 'lead', within: '1h' }] }, { lane: 'security', ladder: [{ role: 'chief', within: '1h' }] }],
+        ladder: undefined,
+        on_timeout: { end: 'hold', hold: { role: 'officer', for: '1h', then: 'deny' } },
+      },
+      'warning same_person_fallback',
+    ],
+    [
       'more signatures than people',
       { tier: 'dual', ladder: [{ role: 'lead', within: '1h' }] },
       'error not_enough_people',

@@ -58,7 +58,14 @@ export const anyRow: fc.Arbitrary<Omit<Row, 'id'>> = fc.oneof(
       same_person_allowed: same,
       takeover_within: takeover,
       ...(order !== 'none' && kind === 'approval'
-        ? { order, sign_offs: [{}, { ladder: [{ role: 'officer', within: '7m' }], lane: 'engineering' }, { ladder: levels.slice(-1), lane: 'customer' }] }
+        ? {
+            order,
+            sign_offs: [
+              {},
+              { ladder: [{ role: 'officer', within: '7m' }], lane: 'engineering' },
+              { ladder: levels.slice(-1), lane: rest.lane === 'customer' ? 'finance' : 'customer' },
+            ],
+          }
         : {}),
       ...(chain && order === 'none' && kind === 'approval'
         ? { amount: 'action.params.amount', sign_offs: [{}, { only: 'above_authority', ladder: [{ role: 'chief', within: '5m' }], lane: 'manager' }] }

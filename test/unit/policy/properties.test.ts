@@ -28,10 +28,12 @@ const more = fc.record({
   channels: fc.constantFrom(['email'], ['webhook', 'email']),
 });
 
-const anyRow: fc.Arbitrary<Omit<Row, 'id'>> = fc.tuple(plainRow, more).map(([row, { end, hours, offers, asks, expedite, unless, channels }]) => {
+const anyRow: fc.Arbitrary<Omit<Row, 'id'>> = fc.tuple(plainRow, more).map(([row, { end: wanted, hours, offers, asks, expedite, unless, channels }]) => {
   const levels = row['ladder'] as readonly { role: string; within: string }[] | undefined;
   const excused = unless ? { unless: 'action.params.days > 5' } : {};
   if (!levels) return { ...row, ...excused };
+  // A hold for who was asked last is refused.
+  const end = wanted === 'hold' && levels[levels.length - 1]?.role === 'chief' ? 'as it is' : wanted;
   const { end: usual, ...besides } = row['on_timeout'] as { end: string };
   return {
     ...row,
