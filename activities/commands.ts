@@ -4,8 +4,8 @@
  */
 import type { Transaction } from 'kysely';
 import { after, type Instant, type JsonObject } from '../domain/json';
-import { sign, verifySignature } from '../record/signing';
-import type { CommandBody, Move, Refusal } from '../domain/moves';
+import { commandLabel, sign, verifySignature } from '../record/signing';
+import { commandVersion, type CommandBody, type Move, type Refusal } from '../domain/moves';
 import { databaseTime } from '../record/store/database';
 import { nativeSign, nativeVerify } from '../record/store/signatures';
 import type { Tables } from '../record/store/tables';
@@ -32,7 +32,8 @@ export async function issueCommand(deps: Deps, input: IssueInput): Promise<Comma
   const { tenant, approvalId, commandId, person, move, packetDigest, signedInAt } = input;
   const issuedAt = input.now ?? deps.clock.now({ database: await databaseTime(deps.db), workflowTime: null });
   const expiresAt = after(issuedAt, (input.ttlMs ?? COMMAND_TTL_MS) * deps.clock.scale);
-  const body: CommandBody = { v: 1, tenant, approvalId, commandId, person, move, packetDigest, signedInAt, issuedAt, expiresAt };
+  const v = commandVersion(move);
+  const body: CommandBody = { v, tenant, approvalId, commandId, person, move, packetDigest, signedInAt, issuedAt, expiresAt };
   const inserted = await deps.db
     .insertInto('commands')
     .values({
@@ -41,7 +42,7 @@ export async function issueCommand(deps: Deps, input: IssueInput): Promise<Comma
       approval_id: approvalId,
       person,
       body: JSON.stringify(body),
-      signature: sign(deps.keys.command, 'countersign/command/v1', body as unknown as JsonObject, nativeSign),
+      signature: sign(deps.keys.command, commandLabel(v), body as unknown as JsonObject, nativeSign),
       key_id: deps.keys.command.keyId,
       created_at: issuedAt,
     })
@@ -75,7 +76,8 @@ export async function admitCommand(
       refusal: { code: 'unknown_command', message: 'No stored command has this id; decisions are made through the API, which stores and signs them' },
     };
   const body = row.body as unknown as CommandBody;
-  if (!verifySignature(deps.keys.trusted.command, row.key_id, 'countersign/command/v1', row.body, row.signature, nativeVerify)) {
+  const isKnown = body.v === commandVersion(body.move);
+  if (!isKnown || !verifySignature(deps.keys.trusted.command, row.key_id, commandLabel(body.v), row.body, row.signature, nativeVerify)) {
     return {
       body: null,
       refusal: { code: 'bad_signature', message: 'The stored command does not carry a valid signature of the API; it was not made by a signed-in person' },

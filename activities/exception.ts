@@ -5,6 +5,7 @@
  * Runs inside the caller's transaction. Must not import Temporal.
  */
 import { sql, type Transaction } from 'kysely';
+import type { JsonObject } from '../domain/json';
 import type { Packet } from '../domain/packet';
 import { OPEN_STATES, type ApprovalResult } from '../domain/outcome';
 import type { Plan, Refused } from '../domain/plan';
@@ -37,10 +38,12 @@ export async function readRefusal(trx: Transaction<Tables>, identity: AgentIdent
   if (!earlier || (outcome !== 'blocked' && outcome !== 'denied'))
     throw refusedWith('no_such_refusal', `${of} is no request of this agent that was blocked or denied; name the approval that refused it`);
   const before = earlier.body as unknown as RequestInput;
-  const same = before.action.type === body.action.type && before.customer?.id === body.customer?.id;
-  // Whoever makes an exception sees what was refused: that has to be what is asked for now.
-  if (!same || canonical(before.action.params) !== canonical(body.action.params))
-    throw refusedWith('no_such_refusal', `${of} refused another action, other params, or another customer; an exception is to exactly what was refused`);
+  // Whoever makes an exception sees what was refused: that has to be what is asked for now, in whatever words.
+  if (before.customer?.id !== body.customer?.id || canonical(wordless(before.action)) !== canonical(wordless(body.action)))
+    throw refusedWith(
+      'no_such_refusal',
+      `${of} refused another action (its type, params, system, audience, data or reversibility), or another customer; an exception is to exactly what was refused`,
+    );
   await oneAtATime(trx, identity, of);
   const plan = earlier.plan as unknown as Plan;
   const result = earlier.result as unknown as ApprovalResult;
@@ -55,7 +58,17 @@ export async function readRefusal(trx: Transaction<Tables>, identity: AgentIdent
   };
 }
 
-/** A second exception to one refusal, while the first is open or was granted, would be asking until somebody says yes. */
+/** What an action does, without how it is put and what is attached to look at. */
+const wordless = ({ type, params, system, reversibility, audience, data }: RequestInput['action']): JsonObject => ({
+  type,
+  params,
+  system,
+  reversibility,
+  audience: { ...audience },
+  data: data.toSorted(),
+});
+
+/** A second exception to one refusal, while the first is open or once it was answered, would be asking until somebody says yes. */
 async function oneAtATime(trx: Transaction<Tables>, { tenant, agent }: AgentIdentity, of: string): Promise<void> {
   const taken = await trx
     .selectFrom('requests as r')
@@ -64,9 +77,10 @@ async function oneAtATime(trx: Transaction<Tables>, { tenant, agent }: AgentIden
     .where('r.tenant', '=', tenant)
     .where('r.agent', '=', agent)
     .where(sql<boolean>`r.body #>> '{exception,of}' = ${of}`)
-    .where('a.state', 'in', [...OPEN_STATES, 'approved', 'approved_with_conditions', 'resolved_by_person', 'handed_back'])
+    .where('a.state', 'in', [...OPEN_STATES, 'approved', 'approved_with_conditions', 'resolved_by_person', 'handed_back', 'denied'])
     .executeTakeFirst();
-  if (taken) throw refusedWith('exception_taken', `${taken.approval_id} already asks for an exception to ${of}, or was granted one; there is one at a time`);
+  if (taken)
+    throw refusedWith('exception_taken', `${taken.approval_id} already asks for an exception to ${of}, or was answered; one refusal is put to people once`);
 }
 
 const refusedWith = (code: 'no_such_refusal' | 'exception_taken', message: string): SubmitError =>

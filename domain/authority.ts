@@ -11,10 +11,10 @@ import type { ApprovalState } from './state';
 export function authorityFor(role: string, signOff: SignOff, state: ApprovalState, plan: Plan): 'full' | 'endorsement' | Refusal {
   try {
     if (reaches(role, plan)) return 'full';
-    if (state.signOffs.some((s) => s.given.some((d) => reaches(d.role, plan)))) return 'endorsement';
+    if (state.signOffs.some((s) => s.given.some((d) => lifts(d.role, plan)))) return 'endorsement';
     // Those that are not given yet: later ones, and in a stage of several those beside it.
     const missing = plan.signOffs.filter(({ id }) => id !== signOff.id && !state.signOffs.some((s) => s.id === id && s.status === 'given'));
-    if (missing.some((s) => s.ladder.every((l) => reaches(l.role, plan)))) return 'endorsement';
+    if (missing.some((s) => s.ladder.every((l) => lifts(l.role, plan)))) return 'endorsement';
     if (plan.amount === null || plan.exception?.below?.includes(role))
       return {
         code: 'authority_exceeded',
@@ -44,6 +44,9 @@ function reaches(role: string, plan: Plan): boolean {
   const limit = plan.authority[role] ?? null;
   return limit === null || compareMoney(plan.amount, limit) <= 0;
 }
+
+/** Whether a yes by `role` is what another one's yes may lean on: it reaches the amount, and was asked about it. */
+const lifts = (role: string, plan: Plan): boolean => reaches(role, plan) && !(plan.unmeasured?.includes(role) ?? false);
 
 function limitOf(role: string, plan: Plan): string {
   const limit = Object.hasOwn(plan.authority, role) ? plan.authority[role] : undefined;

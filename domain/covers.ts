@@ -13,6 +13,7 @@ export function uncovered(chain: Plan, again: Plan, conditions: Conditions): str
     ...(TIERS.indexOf(again.tier) > TIERS.indexOf(chain.tier) ? [`tier ${again.tier}`] : []),
     ...signOffs(chain, again),
     ...(chain.samePersonAllowed && !again.samePersonAllowed && again.signOffs.length > 1 ? ['two different people'] : []),
+    ...owners(chain, again),
     ...amount(chain, again),
     ...options(again, conditions),
     ...exception(chain, again),
@@ -27,6 +28,14 @@ function signOffs(chain: Plan, again: Plan): string[] {
     // Who may step in here has to be one who may step in there.
     const foreign = had.ladder.find((level) => !wanted.ladder.some(({ role }) => role === level.role));
     return foreign ? [`a sign-off by ${wanted.role} (${wanted.lane}) for which ${foreign.role} does not stand in`] : [];
+  });
+}
+
+/** What is left may be somebody else's: then they have not been asked. */
+function owners(chain: Plan, again: Plan): string[] {
+  return Object.entries(again.relative ?? {}).flatMap(([role, { of, backup }]) => {
+    const had = chain.relative && Object.hasOwn(chain.relative, role) ? chain.relative[role] : undefined;
+    return had?.of === of && had.backup === backup ? [] : [`a sign-off by the ${role} of ${of ?? 'what is left'}`];
   });
 }
 

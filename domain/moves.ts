@@ -27,7 +27,8 @@ export const DECIDING: readonly MoveType[] = ['approve', 'deny', 'take_over', 'a
 
 /** What a person's session signed; stored by the API, verified by commit, copied into the entry. */
 export interface CommandBody {
-  readonly v: 1;
+  /** {@link commandVersion}: signed under a label of its own, so that a program which does not know the form refuses the signature. */
+  readonly v: 1 | 2;
   readonly tenant: string;
   readonly approvalId: string;
   readonly commandId: string;
@@ -40,6 +41,9 @@ export interface CommandBody {
   readonly issuedAt: Instant;
   readonly expiresAt: Instant;
 }
+
+/** A yes with conditions is of version 2: read as a plain yes, by a program from before there were any, it would allow more than was said. */
+export const commandVersion = (move: object): CommandBody['v'] => ('conditions' in move && move.conditions !== undefined ? 2 : 1);
 
 /** What the machine is told to consider. */
 export type Command =

@@ -209,6 +209,11 @@ export interface Plan {
   readonly amount: Money | null;
   /** How far each role's yes reaches; null is unlimited; a role not named here has no authority over money. */
   readonly authority: { readonly [role: string]: Money | null };
+  /**
+   * Roles without authority over money that are asked about something else beside it: their yes gives their own sign-off, and lifts nobody
+   * else's over a limit. Absent where there are none.
+   */
+  readonly unmeasured?: readonly string[];
   readonly meanwhile: { readonly agent: MeanwhileAction; readonly operator: string };
   /** Names of evidence that must be attached at submit. */
   readonly evidence: readonly string[];

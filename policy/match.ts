@@ -91,7 +91,9 @@ export function activeRows(rows: readonly CompiledRow[], defaultRow: CompiledRow
     if (row.supersedes.length > 0) superseders.push(row);
     if (verdict === 'met') met.push(row);
   }
-  const excepted = new Set(met.flatMap((row) => row.excepts.filter((id) => exception?.rows.includes(id))));
+  // An exception that gives way to another row makes none, whatever becomes of that row.
+  const yielding = new Set(met.flatMap((row) => row.supersedes));
+  const excepted = new Set(met.flatMap((row) => (yielding.has(row.id) ? [] : row.excepts.filter((id) => exception?.rows.includes(id)))));
   const unexcepted = exception?.rows.filter((id) => !excepted.has(id)) ?? [];
   const matched = matchedAtAll.filter((row) => !excepted.has(row.id));
   const superseding = superseders.filter((row) => !excepted.has(row.id));

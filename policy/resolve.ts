@@ -74,7 +74,7 @@ export function resolve(policy: CompiledPolicy, input: RoutingInput): Resolved {
       policy: { name, version, hash },
       rows: active.map((a) => a.matched),
       amount: merged.signOffs.length > 0 ? greatest : null,
-      authority: reaching(policy, active, merged),
+      ...reaching(policy, active, merged, greatest),
       ...merged,
       ...calendarsIn(policy, merged.signOffs),
       ...saidByProviders(policy, input),
@@ -113,7 +113,8 @@ function granting(
   const limits = by.flatMap(({ role }) => (Object.hasOwn(policy.authority, role) ? [policy.authority[role] ?? null] : []));
   const roles = [...signOffs.flatMap(({ ladder }) => ladder.map((level) => level.role)), ...(onTimeout.hold ? [onTimeout.hold.role] : [])];
   const below = [...new Set(roles)].filter((role) => !limits.every((limit) => reachesLimit(policy, role, limit)));
-  const allowed = by.length > 0 && active.filter((a) => a.row.excepts.length > 0).every((a) => a.row.refuserAllowed);
+  const excepting = active.filter((a) => a.row.excepts.length > 0);
+  const allowed = by.length > 0 && excepting.length > 0 && excepting.every((a) => a.row.refuserAllowed);
   return { ...(allowed ? { refuserAllowed: true } : {}), ...(below.length === 0 ? {} : { below }) };
 }
 
@@ -139,9 +140,15 @@ const rowsAsking = (active: readonly Active[], evidence: string): string => {
 
 /**
  * Only the roles that are asked: a plan holds what its approval needs, no more. A sign-off whose rows measure no amount is about
- * something else than money; a role without authority over money can give it, although another row of the plan names an amount.
+ * something else than money; a role without authority over money can give it, although another row of the plan names an amount. It counts for
+ * that sign-off alone: nobody's yes to the amount may lean on it.
  */
-function reaching(policy: CompiledPolicy, active: readonly Active[], { signOffs, onTimeout }: Pick<Plan, 'signOffs' | 'onTimeout'>): Plan['authority'] {
+function reaching(
+  policy: CompiledPolicy,
+  active: readonly Active[],
+  { signOffs, onTimeout }: Pick<Plan, 'signOffs' | 'onTimeout'>,
+  greatest: Money | null,
+): Pick<Plan, 'authority' | 'unmeasured'> {
   const measuring = new Set(active.filter((a) => a.row.amount !== null).map((a) => a.row.id));
   const authority: Record<string, Money | null> = {};
   const add = (role: string, measured: boolean): void => {
@@ -155,7 +162,8 @@ function reaching(policy: CompiledPolicy, active: readonly Active[], { signOffs,
         signOff.rows.some((id) => measuring.has(id)),
       );
   if (onTimeout.hold) add(onTimeout.hold.role, measuring.size > 0);
-  return authority;
+  const unmeasured = greatest === null ? [] : Object.keys(authority).filter((role) => !Object.hasOwn(policy.authority, role));
+  return { authority, ...(unmeasured.length === 0 ? {} : { unmeasured }) };
 }
 
 interface Amounts {

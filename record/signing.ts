@@ -4,13 +4,17 @@
  */
 import { ed25519 } from '@noble/curves/ed25519.js';
 import type { Json } from '../domain/json';
+import type { CommandBody } from '../domain/moves';
 import { canonical } from './canonical';
 import { base64url, concat, unbase64url, utf8 } from './hash';
 import type { KeyPair, PublicKeys } from './keys';
 
 /** Everything that is ever signed this way. Part of the record's format: add, never change. */
-export const LABELS = ['countersign/command/v1', 'countersign/entry/v1', 'countersign/log/v1', 'countersign/checkpoint/v1'] as const;
+export const LABELS = ['countersign/command/v1', 'countersign/command/v2', 'countersign/entry/v1', 'countersign/log/v1', 'countersign/checkpoint/v1'] as const;
 export type Label = (typeof LABELS)[number];
+
+/** Under which label a command of this version is signed. */
+export const commandLabel = (version: CommandBody['v']): Label => (version === 1 ? 'countersign/command/v1' : 'countersign/command/v2');
 
 /** Label, a zero byte that no label holds, canonical JSON. */
 const messageOf = (label: Label, value: Json): Uint8Array => concat(utf8(label), Uint8Array.of(0), utf8(canonical(value)));

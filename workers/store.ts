@@ -183,11 +183,15 @@ async function launchOnPort(
 const DAMAGED =
   /not a valid data directory|incompatible with server|invalid data in file|incorrect checksum|control file|checkpoint record|invalid page|could not (open|read|access) (file|directory)|is not a (known|valid)|missing or erroneous|does not exist|invalid magic/i;
 
+const STARTING = /the database system is (starting up|not yet accepting connections|shutting down)/i;
+
 function explain(cluster: Cluster, failure: string): StoreError {
   if (/no space left|disk quota/i.test(failure)) return failed(cluster, `did not start on ${cluster.data}`, failure);
-  const fatal = /(?:FATAL|PANIC): {2}([^|\n]+)/.exec(failure)?.[1]?.trim() ?? failure;
-  if (DAMAGED.test(fatal)) return broken(cluster.root, cluster.data, fatal);
-  return failed(cluster, `did not start on ${cluster.data}`, fatal.split(' | ').at(-1) ?? '');
+  // Whoever knocks while it starts is told so, as FATAL too: the words that matter may come after.
+  const fatal = [...failure.matchAll(/(?:FATAL|PANIC): {2}([^|\n]+)/g)].map(([, words = '']) => words.trim()).filter((words) => !STARTING.test(words));
+  const damaged = fatal.find((words) => DAMAGED.test(words)) ?? (fatal.length === 0 && DAMAGED.test(failure) ? failure : undefined);
+  if (damaged !== undefined) return broken(cluster.root, cluster.data, damaged);
+  return failed(cluster, `did not start on ${cluster.data}`, (fatal[0] ?? failure).split(' | ').at(-1) ?? '');
 }
 
 const portInUse = (port: number): StoreError =>

@@ -3,10 +3,11 @@
  * Pure.
  */
 import type { Json, JsonObject } from '../../domain/json';
+import { commandVersion } from '../../domain/moves';
 import { disclosedFields, type PersonalField, type StoredEntry } from '../entry';
 import { canonical } from '../canonical';
 import type { PublicKeys } from '../keys';
-import { checkSignature, type RawVerify } from '../signing';
+import { checkSignature, commandLabel, type RawVerify } from '../signing';
 import { entryKey } from './entries';
 import type { Findings } from './findings';
 
@@ -69,8 +70,9 @@ function verdictOn(entry: StoredEntry, group: readonly StoredEntry[], personal: 
   if (words.some((name) => !Object.hasOwn(entry.fields, name) && !personal.some((p) => p.name === name))) return 'erased';
   const { commandId, packetDigest, signedInAt, issuedAt, expiresAt, signature, keyId } = proof;
   const move = { type: kind.move, ...Object.fromEntries(words.map((name) => [name, fields[name] ?? null])) };
+  const v = commandVersion(move);
   const body = {
-    v: 1,
+    v,
     tenant: entry.tenant,
     approvalId: entry.approvalId,
     commandId,
@@ -82,7 +84,7 @@ function verdictOn(entry: StoredEntry, group: readonly StoredEntry[], personal: 
     expiresAt,
   };
   if (typeof signature !== 'string' || typeof keyId !== 'string' || Object.values(body).includes(undefined)) return { why: 'its proof is not whole' };
-  const verdict = checkSignature(trusted, keyId, 'countersign/command/v1', body as JsonObject, signature, raw);
+  const verdict = checkSignature(trusted, keyId, commandLabel(v), body as JsonObject, signature, raw);
   if (verdict === 'valid') return 'valid';
   return { why: verdict === 'unknown_key' ? `the key ${keyId} is not a trusted command key` : 'the signature is not that of the command it tells of' };
 }

@@ -61,6 +61,8 @@ async function decide(url: string): Promise<string> {
   return approvalId;
 }
 
+jest.setTimeout(600_000);
+
 describe('an agent that receives badly at first', () => {
   const once = <T>(what: T) => {
     const seen = new Set<string>();
@@ -169,7 +171,8 @@ describe('a dead agent that is owed more calls than the worker has hands', () =>
       expect(back.acts).toEqual([]);
 
       alive = true;
-      await until(() => back.acts.length >= OWED, 'it has everything it was owed', 100_000);
+      // Who was tried twice while it was dead is called again after five minutes, and up to a tenth more.
+      await until(() => back.acts.length >= OWED, 'it has everything it was owed', 400_000);
       expect(new Set(back.acts.map((act) => act.approvalId))).toEqual(new Set(owed));
       expect(back.acts).toHaveLength(OWED);
       const waiting = async (): Promise<number> =>

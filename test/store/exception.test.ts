@@ -151,6 +151,8 @@ describe('an exception to what a person denied', () => {
     expect(asked.plan.signOffs.flatMap((s) => s.ladder.map((level) => level.role))).toEqual(['cfo']);
     await expect(submit(actionOf('fee.waive', {}, except(waiver.approvalId)))).rejects.toMatchObject({ code: 'exception_taken' });
     await deny(asked.approvalId, 'cleo');
+    // Nor is the refusal put to somebody else until one says yes.
+    await expect(submit(actionOf('fee.waive', {}, except(waiver.approvalId)))).rejects.toMatchObject({ code: 'exception_taken' });
     // Nothing excepts the exception.
     await expect(submit(actionOf('fee.waive', {}, except(asked.approvalId)))).rejects.toMatchObject({ code: 'no_exception' });
   });
@@ -163,6 +165,12 @@ describe('an exception to what a person denied', () => {
   });
 });
 
+it('may be asked in other words than what was refused', async () => {
+  const blocked = await submit(late(20_000, 31));
+  const again = late(20_000, 31, except(blocked.approvalId));
+  await expect(submit({ ...again, action: { ...again.action, summary: 'Refund a parcel that was lost' } })).resolves.toMatchObject({ needsWorkflow: true });
+});
+
 describe('what is no refusal', () => {
   it.each([
     ['unknown', () => Promise.resolve('ap_0123456789abcdef01234567')],
@@ -171,6 +179,12 @@ describe('what is no refusal', () => {
     ['still open', async () => (await submit(actionOf('fee.waive'))).approvalId],
     ['of another action', async () => (await submit(actionOf('secret.reveal'))).approvalId],
     ['of other params', async () => (await submit(late(19_999, 31))).approvalId],
+    ['of another system', async () => (await submit(late(20_000, 31, { action: { ...late(20_000, 31).action, system: 'sandbox' } }))).approvalId],
+    [
+      'for another audience',
+      async () => (await submit(late(20_000, 31, { action: { ...late(20_000, 31).action, audience: { reach: 'internal', count: 1 } } }))).approvalId,
+    ],
+    ['about other data', async () => (await submit(late(20_000, 31, { action: { ...late(20_000, 31).action, data: ['identifiers'] } }))).approvalId],
     ["of another customer's", async () => (await submit(late(20_000, 31, { customer: { id: 'c-99' } }))).approvalId],
   ])('cannot be excepted: %s', async (_, refusal) => {
     await expect(submit(late(20_000, 31, except(await refusal())))).rejects.toMatchObject({ code: 'no_such_refusal' });

@@ -3,11 +3,11 @@
  */
 import type { ApprovalEvent } from '../../domain/events';
 import type { JsonObject } from '../../domain/json';
-import type { CommandBody, Move } from '../../domain/moves';
+import { commandVersion, type CommandBody, type Move } from '../../domain/moves';
 import { digest } from '../../record/canonical';
 import { NO_HEAD, type Head } from '../../record/entry';
 import type { Keys } from '../../record/keys';
-import { sign } from '../../record/signing';
+import { commandLabel, sign } from '../../record/signing';
 import type { Db } from '../../record/store/database';
 import { append } from '../../record/store/entries';
 import { publishDirectory, publishPolicy } from '../../record/store/policies';
@@ -49,7 +49,8 @@ const routed = (n: number): ApprovalEvent => ({
 });
 
 export function proofFor(keys: Keys, tenant: string, approvalId: string, person: string, move: Move, commandId: string) {
-  const body: CommandBody = { v: 1, tenant, approvalId, commandId, person, move, packetDigest: 'c'.repeat(64), signedInAt: AT, issuedAt: AT, expiresAt: LATER };
+  const v = commandVersion(move);
+  const body: CommandBody = { v, tenant, approvalId, commandId, person, move, packetDigest: 'c'.repeat(64), signedInAt: AT, issuedAt: AT, expiresAt: LATER };
   const { packetDigest, signedInAt, issuedAt, expiresAt } = body;
   return {
     commandId,
@@ -57,7 +58,7 @@ export function proofFor(keys: Keys, tenant: string, approvalId: string, person:
     signedInAt,
     issuedAt,
     expiresAt,
-    signature: sign(keys.command, 'countersign/command/v1', body as unknown as JsonObject),
+    signature: sign(keys.command, commandLabel(v), body as unknown as JsonObject),
     keyId: keys.command.keyId,
   };
 }

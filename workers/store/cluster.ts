@@ -152,12 +152,22 @@ function syncDir(path: string): void {
   closeSync(fd);
 }
 
+/** How long the last words of a process that has ended may take. */
+const LAST_WORDS_MS = 1_000;
+
 const exitOf = (child: ChildProcess): Promise<number | null> =>
   new Promise((resolve, reject) => {
     child.once('error', (cause) => {
       reject(new StoreError('store_failed', `PostgreSQL could not be started: ${cause.message}`, { cause }));
     });
-    child.once('exit', resolve);
+    // Its last words may come after it is gone. A child of its own may hold its output open for longer: that is not waited for.
+    child.once('exit', (code) => {
+      const late = setTimeout(() => resolve(code), LAST_WORDS_MS);
+      child.once('close', () => {
+        clearTimeout(late);
+        resolve(code);
+      });
+    });
   });
 
 /**

@@ -214,7 +214,8 @@ describe('whoever executes', () => {
 });
 
 describe('what a chain covers', () => {
-  const chain = planOf({ amount: usd(48_000), authority: { finance_manager: usd(100_000), cfo: null } });
+  const relative = { account_owner: { of: 'acme', backup: 'support_lead' } };
+  const chain = planOf({ amount: usd(48_000), relative, authority: { finance_manager: usd(100_000), cfo: null } });
   it.each<[string, Partial<Plan>, string]>([
     ['a block', { effect: 'block' }, 'forbids'],
     ['an escalation', { effect: 'escalation' }, 'take it over'],
@@ -226,6 +227,7 @@ describe('what a chain covers', () => {
     ['an amount in another currency', { amount: { minor: 1, currency: 'EUR' } }, 'authority'],
     ['a lower authority', { amount: usd(1), authority: { finance_manager: usd(1), cfo: null } }, 'measured'],
     ['a choice among options', { offers: { options: { half: 'Half of it' } } }, 'options half'],
+    ['what is left being of another owner', { relative: { account_owner: { of: 'globex', backup: 'support_lead' } } }, 'account_owner of globex'],
     ['more authority than who refused', { exception: { of: 'ap', outcome: 'denied', rows: [], below: ['cfo'] } }, 'more authority than cfo'],
   ])('is not %s', (_, patch, words) => {
     expect(uncovered(chain, { ...chain, ...patch }, { option: 'cash' }).join()).toContain(words);

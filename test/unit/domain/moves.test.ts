@@ -241,6 +241,18 @@ describe('authority', () => {
     expect(refusal(play.says('fay', approve())).code).toBe('authority_exceeded');
   });
 
+  it('does not lean on a yes about something else than money, before or after', () => {
+    const security = [level('security', 'operations', 60)];
+    const other = { amount: usd(125_000), authority: { finance_manager: usd(100_000), operations: null }, unmeasured: ['operations'] };
+    const later = opened({ ...other, signOffs: [signOff('1', manager), signOff('2', security)] });
+    expect(refusal(later.says('fay', approve())).code).toBe('authority_exceeded');
+    const earlier = opened({ ...other, signOffs: [signOff('1', security), signOff('2', manager)] });
+    const [guard] = earlier.last('level_opened').asked;
+    earlier.says(guard?.person ?? '', approve());
+    expect(earlier.last('signed_off')).toMatchObject({ role: 'operations', authority: 'full', complete: true });
+    expect(refusal(earlier.says('fay', approve())).code).toBe('authority_exceeded');
+  });
+
   it('does not come from a role that the policy gives none', () => {
     expect(refusal(opened({ amount: usd(1), authority: { cfo: null } }).says('fay', approve())).code).toBe('authority_exceeded');
   });

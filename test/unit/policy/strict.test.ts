@@ -214,6 +214,21 @@ describe('the strictest row wins', () => {
     expect(planOf(policyOf(rows), pay(1)).rows.map((r) => r.id)).toEqual(['b']);
   });
 
+  it('an exception that gives way to another row sets nothing aside, and is nobody’s leave to grant it', () => {
+    const rows = [
+      block('first', 'pay'),
+      block('second', 'pay'),
+      row('wide', 'pay', { excepts: ['first', 'second'], tier: 'dual' }),
+      row('narrow', 'over100', { excepts: ['first'], supersedes: ['wide'] }),
+    ];
+    const asked = (amount: number): RoutingInput => ({
+      ...pay(amount),
+      exception: { of: 'ap_1', outcome: 'blocked', rows: ['first', 'second'] },
+    });
+    expect(planOf(policyOf(rows), asked(1))).toMatchObject({ tier: 'dual', rows: [{ id: 'wide' }] });
+    expect(codesOf(policyOf(rows), asked(101))).toEqual(['no_exception exception.of']);
+  });
+
   it('a request that no row speaks of meets the default row', () => {
     expect(planOf(policyOf([row('a', 'over100')]), asking('close'))).toMatchObject({
       effect: 'allow',
@@ -257,6 +272,9 @@ describe('a sign-off above authority', () => {
     const plan = planOf(policyOf([money, access]), asking('pay', { amount: usd(500) }));
     expect(plan.signOffs.map((s) => s.role)).toEqual(['head', 'guard']);
     expect(plan.authority).toEqual({ head: usd(1000), guard: null });
+    // Its yes is about access: it lifts nobody's yes to the money over a limit.
+    expect(plan.unmeasured).toEqual(['guard']);
+    expect(planOf(policyOf([access]), asking('pay', { amount: usd(500) })).unmeasured).toBeUndefined();
   });
 
   it('reaches the one who is paged when the request is held', () => {
