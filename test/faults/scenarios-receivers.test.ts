@@ -171,7 +171,7 @@ describe('a dead agent that is owed more calls than the worker has hands', () =>
       expect(back.acts).toEqual([]);
 
       alive = true;
-      // Who was tried twice while it was dead is called again after five minutes, and up to a tenth more.
+      // Who was tried several times while it was dead waits for its next gap.
       await until(() => back.acts.length >= OWED, 'it has everything it was owed', 400_000);
       expect(new Set(back.acts.map((act) => act.approvalId))).toEqual(new Set(owed));
       expect(back.acts).toHaveLength(OWED);
