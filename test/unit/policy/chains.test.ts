@@ -108,6 +108,31 @@ describe('a plan of a generated policy', () => {
     );
   });
 
+  it('opens the same levels until the same instants however often an agent or the clock knocks in between', () => {
+    const knocks = fc.array(fc.tuple(fc.constantFrom('open' as const, 'clock' as const), fc.double({ min: 0, max: 0.999, noNaN: true })), { maxLength: 4 });
+    const levels = (play: Play) => eventsOf(play).flatMap((e) => (e.type === 'level_opened' ? [[e.signOff, e.level, e.dueAt]] : []));
+    fc.assert(
+      fc.property(plans, fc.infiniteStream(knocks), (plan, between) => {
+        const [silent, noisy] = [plan, plan].map((one) => new Play(one, { directory: staffed(one), requesters: [] }).open());
+        if (!silent || !noisy) return never();
+        for (let at = nextInstant(silent.state), n = 0; at !== null && n < 200; at = nextInstant(silent.state), n += 1) {
+          const [from, span] = [noisy.now, ms(at) - ms(noisy.now)];
+          const some = [...(between.next().value as readonly (readonly ['open' | 'clock', number])[])].sort(([, a], [, b]) => a - b);
+          for (const [type, part] of some) {
+            noisy.passes(ms(from) + Math.floor(span * part) - ms(noisy.now));
+            noisy.send({ type });
+          }
+          silent.comes(at);
+          noisy.comes(at);
+        }
+        expect(levels(noisy)).toEqual(levels(silent));
+        expect(noisy.state.state).toBe(silent.state.state);
+        expect(noisy.state.ended?.at).toBe(silent.state.ended?.at);
+      }),
+      RUNS,
+    );
+  });
+
   it('whoever is there, ends: with nobody at all, with one person for everything, with too few', () => {
     fc.assert(
       fc.property(plans, fc.constantFrom(0, 1, 2), (plan, people) => {

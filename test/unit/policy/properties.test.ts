@@ -114,20 +114,20 @@ function loosened(before: Plan, after: Plan): string[] {
 describe('adding a row', () => {
   it('never loosens, wherever it is put', () => {
     const seen = new Set<string>();
-    fc.assert(
-      fc.property(fc.array(anyRow, { minLength: 0, maxLength: 4 }), anyRow, fc.nat(4), inputs, (rows, added, at, input) => {
-        const old = rows.map((r, i): Row => ({ id: `row_${i}`, ...r }));
-        const grown = [...old.slice(0, at), { id: 'added', ...added }, ...old.slice(at)];
-        const before = resolve(policyOf(old), input);
-        const after = resolve(policyOf(grown), input);
-        if (!after.ok) return;
-        // What could not be routed before for an unreadable amount can only be so still.
-        if (!before.ok) throw new Error('a refusal became a plan');
-        seen.add(`${before.plan.effect} to ${after.plan.effect}`);
-        expect(loosened(before.plan, after.plan)).toEqual([]);
-      }),
-      { numRuns: 250 },
-    );
+    const grows = fc.property(fc.array(anyRow, { minLength: 0, maxLength: 4 }), anyRow, fc.nat(4), inputs, (rows, added, at, input) => {
+      const old = rows.map((r, i): Row => ({ id: `row_${i}`, ...r }));
+      const grown = [...old.slice(0, at), { id: 'added', ...added }, ...old.slice(at)];
+      const before = resolve(policyOf(old), input);
+      const after = resolve(policyOf(grown), input);
+      if (!after.ok) return;
+      // What could not be routed before for an unreadable amount can only be so still.
+      if (!before.ok) throw new Error('a refusal became a plan');
+      seen.add(`${before.plan.effect} to ${after.plan.effect}`);
+      expect(loosened(before.plan, after.plan)).toEqual([]);
+    });
+    fc.assert(grows, { numRuns: 150 });
+    // What has to have been among them does not depend on luck.
+    fc.assert(grows, { numRuns: 250, seed: 20 });
     expect([...seen]).toEqual(
       expect.arrayContaining([
         'allow to allow',
