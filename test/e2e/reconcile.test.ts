@@ -102,6 +102,8 @@ describe('one sweep', () => {
   it('knocks where a clock is overdue, and names it', async () => {
     const { approvalId } = await world.ask(refund(48_000));
     await untilState(approvalId, 'waiting');
+    // What is said of the question itself would write the true instant again.
+    await until(async () => (await world.story(approvalId)).some((e) => e.type === 'attempted'), 'the question is out');
     // The engine lost the timer, as one whose clock jumped back did: the record's instant lies two minutes in the past.
     await store.adminDb
       .updateTable('approvals')
