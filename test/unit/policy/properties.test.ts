@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { MEANWHILE, TIERS, TIMEOUT_ENDS, type Effect, type Plan } from '../../../domain/plan';
-import { explain, resolve, type RoutingInput } from '../../../policy';
+import { compilePolicy, explain, resolve, type RoutingInput } from '../../../policy';
 import { RISKS, URGENCIES } from '../../../policy/schema';
 import { anyRow as plainRow, inputs as plainInputs } from './generators';
-import { asking as askingRow, policyOf, TRIGGERS, type Row } from './sample';
+import { asking as askingRow, filesOf, policyOf, TRIGGERS, type Row } from './sample';
 import { asking } from './support';
 
 const EFFECTS: readonly Effect[] = ['allow', 'approval', 'escalation', 'block'];
@@ -240,6 +240,44 @@ describe('every plan', () => {
       }),
       { numRuns: 150 },
     );
+  });
+
+  it('is explained as it is resolved also where rows give way to others, and exceptions are asked for', () => {
+    const fates = new Set<string>();
+    const linked = fc.record({ row: anyRow, supersedes: fc.array(fc.nat(3), { maxLength: 2 }), excepts: fc.array(fc.nat(3), { maxLength: 2 }) });
+    const explained = fc.property(
+      fc.array(linked, { minLength: 1, maxLength: 4 }),
+      inputs,
+      fc.option(fc.array(fc.nat(3), { minLength: 1, maxLength: 2 })),
+      (rows, input, refused) => {
+        // Of rows that stand before it, so that there is no circle.
+        const before = (all: readonly number[], i: number): string[] => [...new Set(all.filter((n) => n < i).map((n) => `row_${String(n)}`))];
+        const named = rows.map(({ row, supersedes, excepts }, i): Row => {
+          const [gives, makes] = [before(supersedes, i), before(excepts, i)];
+          return { id: `row_${String(i)}`, ...row, ...(gives.length > 0 ? { supersedes: gives } : {}), ...(makes.length > 0 ? { excepts: makes } : {}) };
+        });
+        const { policy } = compilePolicy(filesOf(named));
+        fc.pre(policy !== null);
+        if (!policy) return;
+        const of = refused?.map((n) => `row_${String(n % rows.length)}`);
+        const asked: RoutingInput = of ? { ...input, exception: { of: 'ap_1', outcome: 'denied', rows: [...new Set(of)] } } : input;
+        const resolved = resolve(policy, asked);
+        const told = explain(policy, asked);
+        expect(told.resolved).toEqual(resolved);
+        for (const { fate } of told.rows) fates.add(fate);
+        if (!resolved.ok) return;
+        const applied = told.rows.filter(({ fate }) => fate === 'applies' || fate === 'applies_unevaluated').map(({ id }) => id);
+        expect(resolved.plan.rows.map(({ id }) => id)).toEqual(applied.length === 0 ? ['default'] : applied);
+        // What was refused before stands, or a row that applies excepts it.
+        for (const id of of ?? []) {
+          const fate = told.rows.find((row) => row.id === id)?.fate;
+          if (fate === 'excepted') expect(applied.some((one) => named.find((row) => row.id === one)?.['excepts'] !== undefined)).toBe(true);
+        }
+      },
+    );
+    fc.assert(explained, { numRuns: 150 });
+    fc.assert(explained, { numRuns: 300, seed: 4 });
+    expect([...fates].sort()).toEqual(['applies', 'applies_unevaluated', 'excepted', 'not_met', 'superseded']);
   });
 
   it('is the one that comes of looking at every row, without what makes it fast', () => {

@@ -1,10 +1,11 @@
 /** A candidate over past requests: what it says of them, and that the policy that routed them says nothing new. */
 import fc from 'fast-check';
 import { after, ms, instant } from '../../../domain/json';
-import { TIERS, type Plan } from '../../../domain/plan';
+import type { Plan } from '../../../domain/plan';
 import { createReplay, ReplaySchema, resolve, type CompiledPolicy, type ReplayReport } from '../../../policy';
 import type { PastRequest } from '../../../policy/replay';
 import { Counter } from '../../../policy/replay-recent';
+import { anyRow, inputs } from './generators';
 import { asking as askingRow, policyOf, TRIGGERS, type Row } from './sample';
 import { asking, usd } from './support';
 
@@ -53,46 +54,15 @@ const pay = (dollars: number, more: Parameters<typeof asking>[2] = {}) => asking
 const rowOf = (more: Partial<Record<string, unknown>> = {}): Row => ({ id: 'big', ...askingRow, ...TRIGGERS.over100, ...more });
 
 describe('the policy that routed them', () => {
-  const trigger = fc.constantFrom(...Object.values(TRIGGERS));
-  const minutes = fc.integer({ min: 1, max: 300 }).map((m) => `${String(m)}m`);
-  const anyRow: fc.Arbitrary<Omit<Row, 'id'>> = fc.oneof(
-    fc
-      .record({
-        trigger,
-        kind: fc.constantFrom('approval', 'escalation'),
-        tier: fc.constantFrom(...TIERS.filter((t) => t !== 'none')),
-        lane: fc.constantFrom('finance', 'security'),
-        roles: fc.shuffledSubarray(['lead', 'head', 'chief'], { minLength: 1 }),
-        within: minutes,
-        evidence: fc.subarray(['a', 'b']),
-        end: fc.constantFrom('expire', 'deny'),
-      })
-      .map(({ trigger: t, roles, within, end, ...rest }) => ({
-        ...askingRow,
-        ...rest,
-        ...t,
-        ladder: roles.map((role) => ({ role, within })),
-        on_timeout: { end },
-      })),
-    trigger.map((t) => ({ ...t, tier: 'none', lane: 'manager', owner: 'lead' })),
-    trigger.map((t) => ({ ...t, effect: 'block', lane: 'security', owner: 'officer', on_deny: { path: 'never' } })),
-  );
-  const anyRequest = fc.record({
-    cents: fc.integer({ min: 0, max: 300_000 }),
-    note: fc.boolean(),
-    fee: fc.option(fc.constantFrom(usd(2), { minor: 5, currency: 'EUR' })),
-    tier: fc.option(fc.constantFrom('gold', 'silver')),
-    afterMinutes: fc.option(fc.integer({ min: 1, max: 1_000 })),
-  });
+  const anyRequest = fc.record({ input: inputs, afterMinutes: fc.option(fc.integer({ min: 1, max: 1_000 })) });
 
   it('changes nothing, whatever the policy and whatever was asked', () => {
     let asked = 0;
     fc.assert(
-      fc.property(fc.array(anyRow, { maxLength: 4 }), fc.array(anyRequest, { minLength: 1, maxLength: 8 }), (rows, inputs) => {
+      fc.property(fc.array(anyRow, { maxLength: 4 }), fc.array(anyRequest, { minLength: 1, maxLength: 8 }), (rows, wanted) => {
         const policy = policyOf(rows.map((row, i): Row => ({ id: `row_${String(i)}`, ...row })));
-        const requests = inputs.flatMap(({ cents, note, fee, tier, afterMinutes }) => {
-          const params = { amount: { minor: cents, currency: 'USD' }, ...(note ? { note: 'x' } : {}), ...(fee ? { fee } : {}) };
-          const one = past(policy, asking('pay', params, { facts: tier ? { tier } : {}, evidence: ['a', 'b'] }));
+        const requests = wanted.flatMap(({ input, afterMinutes }) => {
+          const one = past(policy, input);
           const decided = one && one.state === 'waiting' && afterMinutes !== null;
           return one ? [decided ? { ...one, state: 'approved' as const, endedAt: AT, answers: [after(AT, afterMinutes * 60_000)] } : one] : [];
         });

@@ -55,7 +55,7 @@ export const TRIGGERS = {
   },
 } as const;
 
-const filesOf = (rows: readonly Row[], byDefault: Readonly<Record<string, unknown>> = { tier: 'none', lane: 'manager', owner: 'lead' }): PolicyFile[] => [
+export const filesOf = (rows: readonly Row[], byDefault: Readonly<Record<string, unknown>> = { tier: 'none', lane: 'manager', owner: 'lead' }): PolicyFile[] => [
   { path: 'policy.yaml', text: JSON.stringify({ ...head, default: byDefault, rows }) },
 ];
 
