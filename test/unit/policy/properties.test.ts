@@ -258,7 +258,6 @@ describe('every plan', () => {
         });
         const { policy } = compilePolicy(filesOf(named));
         fc.pre(policy !== null);
-        if (!policy) return;
         const of = refused?.map((n) => `row_${String(n % rows.length)}`);
         const asked: RoutingInput = of ? { ...input, exception: { of: 'ap_1', outcome: 'denied', rows: [...new Set(of)] } } : input;
         const resolved = resolve(policy, asked);
