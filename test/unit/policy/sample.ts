@@ -55,8 +55,9 @@ export const TRIGGERS = {
   },
 } as const;
 
-export const filesOf = (rows: readonly Row[], byDefault: Readonly<Record<string, unknown>> = { tier: 'none', lane: 'manager', owner: 'lead' }): PolicyFile[] => [
-  { path: 'policy.yaml', text: JSON.stringify({ ...head, default: byDefault, rows }) },
-];
+export const filesOf = (
+  rows: readonly Row[],
+  byDefault: Readonly<Record<string, unknown>> = { tier: 'none', lane: 'manager', owner: 'lead' },
+): PolicyFile[] => [{ path: 'policy.yaml', text: JSON.stringify({ ...head, default: byDefault, rows }) }];
 
 export const policyOf = (rows: readonly Row[], byDefault?: Readonly<Record<string, unknown>>): CompiledPolicy => compiled(filesOf(rows, byDefault)).policy;
