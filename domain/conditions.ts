@@ -29,14 +29,14 @@ const no = (code: 'condition_not_offered' | 'condition_required', message: strin
 export function whyNot(conditions: Conditions | undefined, offers: Offers | undefined, before: Conditions | undefined, now: Instant): Refusal | null {
   const said = conditions ?? {};
   return (
-    whyNotAmount(said, offers, before) ??
+    whyNotAmount(said, offers) ??
     whyNotRecipients(said, offers, before) ??
     whyNotExpiry(said, offers, before, now) ??
     whyNotOption(said, offers, before)
   );
 }
 
-function whyNotAmount({ amount_at_most: said }: Conditions, offers: Offers | undefined, _before: Conditions | undefined): Refusal | null {
+function whyNotAmount({ amount_at_most: said }: Conditions, offers: Offers | undefined): Refusal | null {
   if (said === undefined) return null;
   const offer = offers?.amountAtMost;
   if (!offer) return no('condition_not_offered', 'The policy offers no amount at most with this yes; leave it out, deny, or take it over');
