@@ -28,12 +28,7 @@ const no = (code: 'condition_not_offered' | 'condition_required', message: strin
  */
 export function whyNot(conditions: Conditions | undefined, offers: Offers | undefined, before: Conditions | undefined, now: Instant): Refusal | null {
   const said = conditions ?? {};
-  return (
-    whyNotAmount(said, offers) ??
-    whyNotRecipients(said, offers, before) ??
-    whyNotExpiry(said, offers, before, now) ??
-    whyNotOption(said, offers, before)
-  );
+  return whyNotAmount(said, offers) ?? whyNotRecipients(said, offers, before) ?? whyNotExpiry(said, offers, before, now) ?? whyNotOption(said, offers, before);
 }
 
 function whyNotAmount({ amount_at_most: said }: Conditions, offers: Offers | undefined): Refusal | null {
