@@ -88,7 +88,8 @@ const requests = async ({ workflowId }: Agent): Promise<number> =>
   (await store.db.selectFrom('requests').select('approval_id').where('idempotency_key', 'like', `${workflowId}/%`).execute()).length;
 
 it('holds the loop of the agent whose request nobody answered, until a person resumes it', async () => {
-  const agent = await start('first', 'second');
+  // A third round, since an agent whose last round is over waits for nobody.
+  const agent = await start('first', 'second', 'third');
   const approvalId = await asked(agent, 'first');
   const { outcome, next } = await silence(approvalId);
   expect({ outcome, next }).toMatchObject({ outcome: 'expired', next: { pause: { reason: 'Nobody answered about a refund' } } });
@@ -106,7 +107,8 @@ it('holds the loop of the agent whose request nobody answered, until a person re
   await silence(second);
   await until(async () => (await paused(agent)) !== null, 'the second pauses it as well');
   await agent.signal(RESUME_SIGNAL);
-  expect(await agent.result()).toEqual(['first: expired', 'second: expired']);
+  await asked(agent, 'third');
+  expect(await agent.result()).toEqual(['first: expired', 'second: expired', 'third: expired']);
 });
 
 it('is paused once by one approval: the same signal, late or again, does not pause it anew', async () => {
