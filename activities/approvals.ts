@@ -253,12 +253,17 @@ function targetOf(owed: Owed): string {
     case 'remind':
     case 'page_backup':
     case 'tell_asked':
+    case 'ask_person':
       return `${owed.to.person} by ${owed.channel}`;
+    case 'ask_agent':
+      return owed.resume.type === 'callback' ? new URL(owed.resume.url).host : owed.resume.workflowId;
     case 'tell_requester':
       return 'the requester by email';
     case 'tell_customer':
       return 'the customer by email';
     case 'open_ticket':
+    case 'open_case':
+    case 'raise_incident':
       return owed.queue;
     case 'callback':
       return new URL(owed.url).host;
@@ -266,6 +271,8 @@ function targetOf(owed: Owed): string {
     case 'pause_workflow':
       return owed.workflowId;
     case 'disable_credential':
+    case 'pause_credential':
+    case 'resume_credential':
       return owed.credential;
   }
 }

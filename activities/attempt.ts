@@ -207,6 +207,13 @@ async function carryOut(
         ? { status: 'done', reached: 'delivered', detail: 'The agent workflow was told to pause', to: owed.workflowId }
         : { status: 'failed_for_good', detail: 'No agent workflow of this id is open, so there is none to pause', to: owed.workflowId };
     }
+    case 'ask_person':
+    case 'ask_agent':
+    case 'open_case':
+    case 'raise_incident':
+    case 'pause_credential':
+    case 'resume_credential':
+      return { status: 'failed_for_good', detail: 'Not carried out yet', to: '' };
     case 'disable_credential': {
       const { credential, reason } = owed;
       return { to: credential, ...(await deps.credentialHook.disable({ ...about, agent: submitted.agent, credential, reason, policy: plan.policy, since })) };

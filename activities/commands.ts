@@ -32,7 +32,7 @@ export async function issueCommand(deps: Deps, input: IssueInput): Promise<Comma
   const { tenant, approvalId, commandId, person, move, packetDigest, signedInAt } = input;
   const issuedAt = input.now ?? deps.clock.now({ database: await databaseTime(deps.db), workflowTime: null });
   const expiresAt = after(issuedAt, (input.ttlMs ?? COMMAND_TTL_MS) * deps.clock.scale);
-  const v = commandVersion(move);
+  const v = commandVersion({ move });
   const body: CommandBody = { v, tenant, approvalId, commandId, person, move, packetDigest, signedInAt, issuedAt, expiresAt };
   const inserted = await deps.db
     .insertInto('commands')
@@ -76,7 +76,7 @@ export async function admitCommand(
       refusal: { code: 'unknown_command', message: 'No stored command has this id; decisions are made through the API, which stores and signs them' },
     };
   const body = row.body as unknown as CommandBody;
-  const isKnown = body.v === commandVersion(body.move);
+  const isKnown = body.v === commandVersion(body);
   if (!isKnown || !verifySignature(deps.keys.trusted.command, row.key_id, commandLabel(body.v), row.body, row.signature, nativeVerify)) {
     return {
       body: null,

@@ -114,11 +114,7 @@ function moveOnTakeover(state: ApprovalState, command: MoveCommand, holder: stri
     }
     case 'answer':
       return answer(state, command, body.move, role, context);
-    case 'claim':
-    case 'release':
-    case 'approve':
-    case 'deny':
-    case 'take_over':
+    default:
       return refuse('taken_over_by_another', 'It is taken over: hand it back or resolve it');
   }
 }
@@ -275,8 +271,7 @@ function moveOnLevel(state: ApprovalState, command: MoveCommand, context: Contex
     }
     case 'answer':
       return answer(state, command, body.move, role, context, claimFirst);
-    case 'hand_back':
-    case 'resolve':
+    default:
       return refuse('not_taken_over', 'Take it over first');
   }
 }

@@ -4,13 +4,15 @@
  * Pure: imports types only.
  */
 import type { Instant, JsonObject } from './json';
-import type { RefusalCode } from './moves';
+import type { RefusalCode, WorkStatus } from './moves';
 import type { Decider, Next, Outcome } from './outcome';
 import type { Channel, Conditions, Plan, PolicyRef, TimeoutEnd } from './plan';
 
 export interface Asked {
   readonly person: string;
   readonly role: string;
+  /** Whom they stand in for while that person is absent; absent where they hold the role themselves. */
+  readonly for?: string;
 }
 
 /** The signature of a person's command, copied into the entry so that it can be verified offline. */
@@ -40,9 +42,26 @@ export type Owed =
       readonly to: Asked;
       /** Empty: how it ended, read when it is sent, because it may name a reason. */ readonly what: string;
     } & Over)
+  | ({
+      readonly kind: 'ask_person';
+      readonly to: Asked;
+      /** Id of the question, which is read when it is sent. */ readonly question: string;
+      readonly dueAt: Instant;
+    } & Over)
+  | {
+      readonly kind: 'ask_agent';
+      readonly question: string;
+      readonly dueAt: Instant;
+      readonly resume: { readonly type: 'callback'; readonly url: string } | { readonly type: 'workflow'; readonly workflowId: string };
+    }
   | { readonly kind: 'tell_requester'; /** Empty, as above. */ readonly what: string }
   | { readonly kind: 'tell_customer'; readonly subject: string; readonly text: string }
   | { readonly kind: 'open_ticket'; readonly queue: string; readonly owner: string; readonly title: string }
+  /** A case with the evidence of the request. */
+  | { readonly kind: 'open_case'; readonly queue: string; readonly owner: string; readonly title: string }
+  | { readonly kind: 'raise_incident'; readonly queue: string; readonly owner: string; readonly title: string }
+  | { readonly kind: 'pause_credential'; readonly credential: string; readonly reason: string }
+  | { readonly kind: 'resume_credential'; readonly credential: string; readonly reason: string }
   | { readonly kind: 'callback'; readonly url: string }
   | { readonly kind: 'signal_workflow'; readonly workflowId: string }
   | { readonly kind: 'pause_workflow'; readonly workflowId: string; readonly reason: string }
@@ -62,6 +81,20 @@ export type Reached = 'sent' | 'delivered';
  * record says. `record_behind`: the engine had seen entries or an end that the record does not hold, as after a restored backup.
  */
 export type EngineStep = 'started' | 'restarted' | 'nudged' | 'adopted' | 'record_behind';
+
+/** What is left of a level whose clock stands still. */
+export interface Left {
+  readonly dueMs: number;
+  readonly reminderMs: readonly number[];
+  /** The calendar on which it is measured; null is elapsed time. */
+  readonly calendar: string | null;
+}
+
+/** When a level whose clock stood still ends now. */
+export interface Resumed {
+  readonly dueAt: Instant;
+  readonly reminders: readonly Instant[];
+}
 
 type E<T extends string, F> = { readonly type: T } & F;
 
@@ -172,7 +205,185 @@ export type ApprovalEvent =
     >
   | E<'answered', { readonly by: string; readonly role: string; readonly facts: JsonObject; readonly directory: string; readonly proof: Proof }>
   | E<'handed_back', { readonly by: string; readonly role: string; readonly instructions: string; readonly proof: Proof }>
-  | E<'resolved', { readonly by: string; readonly role: string; readonly result: string; readonly proof: Proof }>
+  | E<
+      'resolved',
+      {
+        readonly by: string;
+        readonly role: string;
+        readonly result: string;
+        /** Left out for what was done by hand. */ readonly how?: 'abandoned';
+        readonly proof: Proof;
+      }
+    >
+  | E<
+      'worked',
+      {
+        readonly by: string;
+        readonly role: string;
+        readonly status: WorkStatus;
+        readonly note: string;
+        /** Until when the next word or the end comes. */ readonly dueAt: Instant;
+        readonly owed: readonly Owed[];
+        readonly proof: Proof;
+      }
+    >
+  | E<'commented', { readonly by: string; readonly role: string; readonly text: string; readonly owed: readonly Owed[]; readonly proof: Proof }>
+  | E<
+      'information_asked',
+      {
+        /** Of the sign-off whose asked person wants to know. */
+        readonly signOff: string;
+        readonly question: string;
+        readonly by: string;
+        readonly role: string;
+        /** `agent`, or a person's id. */
+        readonly of: string;
+        readonly text: string;
+        readonly dueAt: Instant;
+        /** Where the clock stands still: what was left of the level, in milliseconds on a calendar; null where it runs. */
+        readonly left: Left | null;
+        readonly directory: string;
+        readonly owed: readonly Owed[];
+        readonly proof: Proof;
+      }
+    >
+  | E<
+      'information_given',
+      {
+        readonly question: string;
+        /** A person's id, or the agent's name. */
+        readonly by: string;
+        readonly byAgent: boolean;
+        readonly text: string;
+        /** Of the packet with what was said in it. */
+        readonly packetDigest: string;
+        /** Where a clock stood still: when it ends now. */
+        readonly resumed: Resumed | null;
+        readonly owed: readonly Owed[];
+        readonly proof: Proof;
+      }
+    >
+  /** Nobody answered the question in its time: the clock runs on. */
+  | E<
+      'question_lapsed',
+      { readonly question: string; readonly of: string; readonly dueAt: Instant; readonly resumed: Resumed | null; readonly owed: readonly Owed[] }
+    >
+  | E<
+      'evidence_added',
+      {
+        readonly by: string;
+        readonly name: string;
+        readonly title: string;
+        readonly content: string;
+        readonly packetDigest: string;
+        readonly owed: readonly Owed[];
+        readonly proof: Proof;
+      }
+    >
+  | E<
+      'reassigned',
+      {
+        readonly signOff: string;
+        readonly by: string;
+        /** The role under which it was done: the asked one, or an operator's. */
+        readonly role: string;
+        readonly from: string;
+        readonly to: Asked;
+        readonly reason: string;
+        readonly directory: string;
+        readonly owed: readonly Owed[];
+        readonly proof: Proof;
+      }
+    >
+  | E<
+      'passed_up',
+      {
+        readonly signOff: string;
+        readonly level: number;
+        readonly by: string;
+        readonly role: string;
+        readonly reason: string;
+        readonly directory: string;
+        readonly proof: Proof;
+      }
+    >
+  /** A no that does not end it yet: the first of two who choose unseen, or one after which the next level is asked. */
+  | E<
+      'said_no',
+      {
+        readonly signOff: string;
+        readonly level: number;
+        readonly by: string;
+        readonly role: string;
+        readonly reason: string;
+        readonly then: 'second_choice' | 'next_level';
+        readonly directory: string;
+        readonly proof: Proof;
+      }
+    >
+  | E<
+      'extended',
+      {
+        readonly signOff: string;
+        readonly by: string;
+        readonly role: string;
+        readonly from: Instant;
+        readonly dueAt: Instant;
+        readonly minutes: number;
+        readonly reason: string;
+        readonly owed: readonly Owed[];
+        readonly proof: Proof;
+      }
+    >
+  /** The first of two: nothing has changed yet. */
+  | E<
+      'override_proposed',
+      {
+        readonly by: string;
+        readonly role: string;
+        readonly decision: 'approve' | 'deny';
+        readonly because: string;
+        readonly reason: string;
+        readonly directory: string;
+        readonly owed: readonly Owed[];
+        readonly proof: Proof;
+      }
+    >
+  | E<
+      'overridden',
+      {
+        readonly by: string;
+        readonly role: string;
+        readonly decision: 'approve' | 'deny';
+        readonly because: string;
+        readonly reason: string;
+        /** Who said the same before; null where one is enough. */ readonly first: string | null;
+        readonly directory: string;
+        readonly proof: Proof;
+      }
+    >
+  | E<
+      'glass_broken',
+      { readonly by: string; readonly role: string; readonly reason: string; readonly directory: string; readonly owed: readonly Owed[]; readonly proof: Proof }
+    >
+  | E<'delivery_reopened', { readonly owedId: string; readonly by: string; readonly role: string; readonly reason: string; readonly proof: Proof }>
+  /** Who is there, or the calendar, has changed since the level opened. */
+  | E<
+      'resolved_anew',
+      {
+        readonly signOff: string;
+        readonly level: number;
+        readonly why: string;
+        readonly owner: string;
+        readonly asked: readonly Asked[];
+        readonly dueAt: Instant;
+        readonly reminders: readonly Instant[];
+        readonly directory: string;
+        readonly owed: readonly Owed[];
+      }
+    >
+  /** What the policy has done while the request is open. */
+  | E<'meanwhile_begun', { readonly directive: string; readonly owed: readonly Owed[] }>
   | E<'takeover_lapsed', { readonly by: string; readonly dueAt: Instant }>
   | E<
       'held',
@@ -232,6 +443,19 @@ export const PERSONAL: { readonly [T in EventType]?: readonly string[] } = {
   taken_over: ['reason'],
   handed_back: ['instructions'],
   resolved: ['result'],
+  worked: ['note'],
+  commented: ['text'],
+  information_asked: ['text'],
+  information_given: ['text'],
+  evidence_added: ['title', 'content'],
+  reassigned: ['reason'],
+  passed_up: ['reason'],
+  said_no: ['reason'],
+  extended: ['reason'],
+  override_proposed: ['reason'],
+  overridden: ['reason'],
+  glass_broken: ['reason'],
+  delivery_reopened: ['reason'],
   attempted: ['to'],
   routed: ['rows', 'provided', 'relative'],
   ended: ['why', 'next', 'conditions'],

@@ -33,6 +33,8 @@ export interface Decider {
   readonly person: string;
   readonly role: string;
   readonly at: Instant;
+  /** For whom, where they stood in for a person who was absent. */
+  readonly for?: string;
 }
 
 /** What the agent does next: the declared path on no, the instructions handed back, the safe alternative. */

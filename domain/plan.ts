@@ -85,6 +85,65 @@ export interface SignOff {
   readonly rows: readonly string[];
 }
 
+/** What the agent does while it waits, and what is done for it meanwhile. */
+export interface Meanwhile {
+  readonly agent: MeanwhileAction;
+  /** What the operator does first, in words. */
+  readonly operator: string;
+  /** For `retry_once`: how long to wait before, in milliseconds. */
+  readonly retryAfterMs?: number;
+  /** For `degrade`: the declared safe path. */
+  readonly alternative?: { readonly type: string; readonly params: JsonObject; readonly summary: string };
+  /** For `reduce_throughput`: to how much of the usual, in percent. */
+  readonly toPercent?: number;
+  /** Carried out by Countersign as soon as the request is open. */
+  readonly effects?: MeanwhileEffects;
+}
+
+export interface MeanwhileEffects {
+  readonly tellCustomer?: { readonly subject: string; readonly text: string };
+  /** A case with the evidence, for somebody to look at. */
+  readonly openCase?: { readonly queue: string; readonly owner: string; readonly title: string };
+  readonly raiseIncident?: { readonly queue: string; readonly owner: string; readonly title: string };
+  /** Paused until the request ends, by the operator's credential hook. */
+  readonly pauseCredentials?: readonly { readonly credential: string; readonly reason: string }[];
+}
+
+/** Asking for information. */
+export interface Questions {
+  /** Whether the time of who asked stands still meanwhile. */
+  readonly clock: 'pauses' | 'runs';
+  /** How long a question waits at most, in milliseconds: after that its clock runs on. */
+  readonly withinMs: number;
+  /** How many there may be in one request. */
+  readonly atMost: number;
+}
+
+/** The stricter: no deadline moves. */
+export const QUESTIONS: Questions = { clock: 'runs', withinMs: 4 * 3_600_000, atMost: 20 };
+
+/** What the policy lets operators do. */
+export interface Operators {
+  /** Who may reassign, take over, extend and re-open deliveries. */
+  readonly roles: readonly string[];
+  /** All extensions of one level together, in milliseconds; absent: none. */
+  readonly extendAtMostMs?: number;
+  readonly override?: {
+    readonly roles: readonly string[];
+    readonly may: readonly ('approve' | 'deny')[];
+    /** What each named reason is called. */
+    readonly reasons: { readonly [name: string]: string };
+    /** Another person with such a role has to say the same. */
+    readonly secondPerson: boolean;
+  };
+  readonly breakGlass?: {
+    readonly roles: readonly string[];
+    readonly review: { readonly queue: string; readonly owner: string; readonly title: string };
+  };
+}
+
+export const OPERATORS: Operators = { roles: ['operator'] };
+
 /** What happens when the last level has passed. */
 export interface OnTimeout {
   readonly end: TimeoutEnd;
@@ -106,6 +165,8 @@ export interface OnTimeout {
 export interface OnDeny {
   /** One sentence the agent acts on: `log the reason and end the run`. */
   readonly path: string;
+  /** A no of one level moves the request to the next, and ends it at the last; absent: a no ends it. */
+  readonly oneNo?: 'next_level';
   readonly tellRequester: boolean;
   readonly tellCustomer?: { readonly subject: string; readonly text: string };
 }
@@ -214,13 +275,19 @@ export interface Plan {
    * else's over a limit. Absent where there are none.
    */
   readonly unmeasured?: readonly string[];
-  readonly meanwhile: { readonly agent: MeanwhileAction; readonly operator: string };
+  readonly meanwhile: Meanwhile;
   /** Names of evidence that must be attached at submit. */
   readonly evidence: readonly string[];
   readonly onTimeout: OnTimeout;
   readonly onDeny: OnDeny;
   /** How long a person who took over has before the timeout end applies, in milliseconds. */
   readonly takeoverMs: number;
+  /** With updates of who has it: how long it may take in all, in milliseconds; absent: no longer than `takeoverMs`. */
+  readonly takeoverAtMostMs?: number;
+  /** How people ask for information; absent: {@link QUESTIONS}. */
+  readonly questions?: Questions;
+  /** What operators may do beside; absent: {@link OPERATORS}. */
+  readonly operators?: Operators;
   /** One person may give several sign-offs only if a row says so. */
   readonly samePersonAllowed: boolean;
   /** Texts the packet quotes. */

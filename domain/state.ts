@@ -3,9 +3,9 @@
  * Pure: imports types and instants only.
  */
 import { unite } from './conditions';
-import type { ApprovalEvent, Asked, AttemptStatus, Owed } from './events';
+import type { ApprovalEvent, Asked, AttemptStatus, Left, Owed, Resumed } from './events';
 import { type Instant } from './json';
-import { STRAYS } from './moves';
+import { STRAYS, type WorkStatus } from './moves';
 import { isOutcome, type Decider, type State } from './outcome';
 import type { Channel, Conditions } from './plan';
 
@@ -25,6 +25,43 @@ export interface SignOffState {
   readonly given: readonly Decider[];
   /** Set while a backup has it because its ladder ran out: under which role, and how the request ends if the backup does not decide either. */
   readonly hold: { readonly role: string; readonly then: 'expire' | 'deny' } | null;
+  /** When its level opened. Absent before the first, and in states of older records. */
+  readonly openedAt?: Instant;
+  /** Everyone who was asked for it so far, at any level. */
+  readonly before?: readonly string[];
+  /** Since when its clock stands still, for which question, and what was left. */
+  readonly paused?: { readonly question: string; readonly left: Left };
+  /** Those who said no without ending it, and those who passed it up: not asked again. */
+  readonly refused?: readonly Decider[];
+  readonly passed?: readonly string[];
+  /** By how much operators have extended its level. */
+  readonly extendedMinutes?: number;
+}
+
+/** A question that somebody asked; open until it is answered, has lapsed, or the request has ended. */
+export interface QuestionState {
+  readonly id: string;
+  readonly signOff: string;
+  readonly by: string;
+  /** `agent`, or a person's id. */
+  readonly of: string;
+  readonly dueAt: Instant;
+  readonly status: 'open' | 'answered' | 'lapsed';
+}
+
+/** What was added to the packet since it was made. */
+export interface Supplement {
+  readonly seq: number;
+  readonly at: Instant;
+  readonly kind: 'evidence' | 'reply';
+  readonly name: string;
+  readonly title: string;
+  readonly content: string;
+  /** Whose words these are. */
+  readonly source: 'agent' | 'person';
+  readonly by: string;
+  /** Of the packet with it. */
+  readonly digest: string;
 }
 
 /** Something owed to someone, until an attempt ends it. */
@@ -57,7 +94,18 @@ export interface ApprovalState {
   readonly state: State;
   readonly packetDigest: string;
   readonly signOffs: readonly SignOffState[];
-  readonly takeover: { readonly by: string; readonly role: string; readonly at: Instant; readonly dueAt: Instant } | null;
+  readonly takeover: {
+    readonly by: string;
+    readonly role: string;
+    readonly at: Instant;
+    readonly dueAt: Instant;
+    readonly status?: WorkStatus;
+  } | null;
+  /** In the order in which they were asked. */
+  readonly questions: readonly QuestionState[];
+  readonly supplements: readonly Supplement[];
+  /** The first of two who override. */
+  readonly override: { readonly by: string; readonly decision: 'approve' | 'deny'; readonly because: string } | null;
   /** What the yeses given so far come to together; absent while none of them has a condition. */
   readonly conditions?: Conditions;
   readonly owed: readonly OwedState[];
@@ -72,6 +120,9 @@ export const INITIAL: ApprovalState = {
   packetDigest: '',
   signOffs: [],
   takeover: null,
+  questions: [],
+  supplements: [],
+  override: null,
   owed: [],
   ended: null,
   strays: 0,
@@ -96,9 +147,14 @@ export const openSignOff = (state: ApprovalState, id?: string): SignOffState | u
 const patchSignOff = (state: ApprovalState, id: string, patch: Partial<SignOffState>): ApprovalState['signOffs'] =>
   state.signOffs.map((s) => (s.id === id ? { ...s, ...patch } : s));
 
-/** What is open waits, or is held where a backup has one of them. A takeover is of the whole request. */
-const standing = ({ state, signOffs }: Pick<ApprovalState, 'state' | 'signOffs'>): State =>
-  state === 'taken_over' ? state : signOffs.some((s) => s.status === 'open' && s.hold !== null) ? 'held' : 'waiting';
+export const openQuestions = ({ questions }: Pick<ApprovalState, 'questions'>): readonly QuestionState[] => questions.filter((q) => q.status === 'open');
+
+/** What is open waits: for information where a question is open, for a backup where one is held. A takeover is of the whole request. */
+function standing({ state, signOffs, questions }: Pick<ApprovalState, 'state' | 'signOffs' | 'questions'>): State {
+  if (state === 'taken_over') return state;
+  if (openQuestions({ questions }).length > 0) return 'asked';
+  return signOffs.some((s) => s.status === 'open' && s.hold !== null) ? 'held' : 'waiting';
+}
 
 /** The state with one sign-off changed, and what that makes of the whole. */
 function standingWith(state: ApprovalState, id: string | undefined, patch: Partial<SignOffState>): ApprovalState {
@@ -109,6 +165,25 @@ function standingWith(state: ApprovalState, id: string | undefined, patch: Parti
 /** The one named owner while a quorum is gathered: the first of the asked whose yes is still missing. */
 const firstUnsigned = (asked: readonly Asked[], given: readonly Decider[]): string | null =>
   asked.find((a) => !given.some((d) => d.person === a.person))?.person ?? null;
+
+/** A question is over: its clock runs on, if it stood still for it. */
+function closed(state: ApprovalState, id: string, status: 'answered' | 'lapsed', resumed: Resumed | null): ApprovalState {
+  const questions = state.questions.map((q) => (q.id === id ? { ...q, status } : q));
+  const waiting = state.signOffs.find((s) => s.paused?.question === id);
+  if (!waiting) return standingWith({ ...state, questions }, undefined, {});
+  const { paused: _, ...running } = waiting;
+  const signOffs = state.signOffs.map((s) => (s.id === waiting.id ? { ...running, ...(resumed ?? {}) } : s));
+  return standingWith({ ...state, questions, signOffs }, undefined, {});
+}
+
+/** Questions that nobody needs to answer any more, of one sign-off or of all. */
+const dropped = (state: ApprovalState, signOff?: string): ApprovalState => ({
+  ...state,
+  questions: state.questions.map((q) => (q.status === 'open' && (signOff === undefined || q.signOff === signOff) ? { ...q, status: 'lapsed' } : q)),
+});
+
+/** A level that opens begins anew: no clock of it stands still, nothing of it was extended. */
+const fresh = ({ paused: _p, extendedMinutes: _e, ...rest }: SignOffState): SignOffState => rest;
 
 const attempted = (debt: OwedState, { attempt, status, fallsTo }: Extract<ApprovalEvent, { type: 'attempted' }>): OwedState => ({
   ...debt,
@@ -154,8 +229,13 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
           hold: null,
         })),
       };
-    case 'level_opened':
-      return standingWith(state, event.signOff, {
+    case 'level_opened': {
+      const clear = dropped(state, event.signOff);
+      const one = clear.signOffs.find((s) => s.id === event.signOff);
+      const signOffs = clear.signOffs.map((s) => (s.id === event.signOff ? fresh(s) : s));
+      return standingWith({ ...clear, signOffs }, event.signOff, {
+        openedAt: at,
+        before: [...(one?.before ?? []), ...event.asked.map((a) => a.person)],
         status: 'open',
         level: event.level,
         asked: event.asked,
@@ -164,6 +244,7 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
         dueAt: event.dueAt,
         reminders: event.reminders,
       });
+    }
     case 'level_skipped':
       return {
         ...state,
@@ -200,7 +281,7 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
     }
     case 'taken_over':
       return {
-        ...state,
+        ...dropped(state),
         state: 'taken_over',
         signOffs: state.signOffs.map((s) => ({ ...s, hold: null })),
         takeover: { by: event.by, role: event.role, at, dueAt: event.dueAt },
@@ -212,7 +293,7 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
     }
     case 'ended':
       return {
-        ...state,
+        ...dropped(state),
         state: event.outcome,
         ended: { seq, why: event.why, deciders: event.deciders, at, conditions: event.conditions, next: event.next },
         // A question nobody needs to answer any more is not asked again; one that failed for good stays visible as such.
@@ -220,6 +301,63 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
           (o.status === 'owed' || o.status === 'failed_for_now') && ['ask', 'remind', 'page_backup'].includes(o.owed.kind) ? { ...o, status: 'done' } : o,
         ),
       };
+    case 'worked':
+      return state.takeover ? { ...state, takeover: { ...state.takeover, dueAt: event.dueAt, status: event.status } } : state;
+    case 'information_asked': {
+      const { signOff, question: id, by, of, dueAt, left } = event;
+      const asking = { ...state, questions: [...state.questions, { id, signOff, by, of, dueAt, status: 'open' as const }] };
+      return standingWith(asking, signOff, left === null ? {} : { paused: { question: id, left } });
+    }
+    case 'information_given': {
+      const { question, text, by, byAgent, packetDigest } = event;
+      const source = byAgent ? 'agent' : 'person';
+      const said: Supplement = { seq, at, kind: 'reply', name: question, title: '', content: text, source, by, digest: packetDigest };
+      return { ...closed(state, question, 'answered', event.resumed), packetDigest, supplements: [...state.supplements, said] };
+    }
+    case 'question_lapsed':
+      return closed(state, event.question, 'lapsed', event.resumed);
+    case 'evidence_added': {
+      const { name, title, content, by, packetDigest } = event;
+      const added: Supplement = { seq, at, kind: 'evidence', name, title, content, source: 'agent', by, digest: packetDigest };
+      return { ...state, packetDigest, supplements: [...state.supplements, added] };
+    }
+    case 'reassigned': {
+      const { signOff, from, to } = event;
+      const one = state.signOffs.find((s) => s.id === signOff);
+      const asked = [...(one?.asked ?? []).filter((a) => a.person !== from && a.person !== to.person), to];
+      return standingWith(state, signOff, { asked, owner: to.person, claimedBy: null, before: [...(one?.before ?? []), to.person] });
+    }
+    case 'passed_up': {
+      const one = state.signOffs.find((s) => s.id === event.signOff);
+      return { ...state, signOffs: patchSignOff(state, event.signOff, { passed: [...(one?.passed ?? []), event.by] }) };
+    }
+    case 'said_no': {
+      const one = state.signOffs.find((s) => s.id === event.signOff);
+      const refused = [...(one?.refused ?? []), { person: event.by, role: event.role, at }];
+      const asked = one?.asked ?? [];
+      const chosen = [...(one?.given ?? []), ...refused];
+      return standingWith(state, event.signOff, { refused, claimedBy: null, owner: firstUnsigned(asked, chosen) });
+    }
+    case 'extended': {
+      const one = state.signOffs.find((s) => s.id === event.signOff);
+      return standingWith(state, event.signOff, { dueAt: event.dueAt, extendedMinutes: (one?.extendedMinutes ?? 0) + event.minutes });
+    }
+    case 'override_proposed':
+      return { ...state, override: { by: event.by, decision: event.decision, because: event.because } };
+    case 'resolved_anew': {
+      const { asked, owner, dueAt, reminders } = event;
+      const one = state.signOffs.find((s) => s.id === event.signOff);
+      const claimedBy = one?.claimedBy && asked.some((a) => a.person === one.claimedBy) ? one.claimedBy : null;
+      const before = [...(one?.before ?? []), ...asked.map((a) => a.person).filter((p) => !one?.before?.includes(p))];
+      return standingWith(state, event.signOff, { asked, owner, claimedBy, dueAt, reminders, before });
+    }
+    case 'delivery_reopened':
+      return { ...state, owed: state.owed.map((o) => (o.id === event.owedId ? { ...o, status: 'owed' as const, tried: 0 } : o)) };
+    case 'commented':
+    case 'overridden':
+    case 'glass_broken':
+    case 'meanwhile_begun':
+      return state;
     case 'attempted':
       return { ...state, owed: state.owed.map((o) => (o.id === event.owedId ? attempted(o, event) : o)) };
     case 'requested':

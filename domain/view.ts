@@ -137,12 +137,29 @@ export function viewOf(
               summary: `${VERB[owed.kind]} ${name(owed.to.person)} (${owed.to.role}) by ${channelsLeft(debt).join(', else ')}`,
               ...(channel === 'webhook' ? { slow: true } : {}),
             };
+          case 'ask_person':
+            return {
+              id,
+              kind: owed.kind,
+              summary: `Ask ${name(owed.to.person)} for information by ${channelsLeft(debt).join(', else ')}`,
+              ...(channel === 'webhook' ? { slow: true } : {}),
+            };
+          case 'ask_agent':
+            return { id, kind: owed.kind, summary: 'Ask the agent for information', slow: true };
           case 'tell_requester':
             return { id, kind: owed.kind, summary: 'Tell the requester' };
           case 'tell_customer':
             return { id, kind: owed.kind, summary: 'Tell the customer' };
           case 'open_ticket':
             return { id, kind: owed.kind, summary: `Open a ticket in ${owed.queue}` };
+          case 'open_case':
+            return { id, kind: owed.kind, summary: `Open a case in ${owed.queue}` };
+          case 'raise_incident':
+            return { id, kind: owed.kind, summary: `Raise an incident in ${owed.queue}` };
+          case 'pause_credential':
+            return { id, kind: owed.kind, summary: `Pause the credential ${owed.credential}`, slow: true };
+          case 'resume_credential':
+            return { id, kind: owed.kind, summary: `Let the credential ${owed.credential} work again`, slow: true };
           case 'callback':
             return { id, kind: owed.kind, summary: 'Resume the agent by signed callback', ...(isQuick(owed.url) ? { quick: true } : {}) };
           case 'signal_workflow':

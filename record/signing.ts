@@ -10,11 +10,18 @@ import { base64url, concat, unbase64url, utf8 } from './hash';
 import type { KeyPair, PublicKeys } from './keys';
 
 /** Everything that is ever signed this way. Part of the record's format: add, never change. */
-export const LABELS = ['countersign/command/v1', 'countersign/command/v2', 'countersign/entry/v1', 'countersign/log/v1', 'countersign/checkpoint/v1'] as const;
+export const LABELS = [
+  'countersign/command/v1',
+  'countersign/command/v2',
+  'countersign/command/v3',
+  'countersign/entry/v1',
+  'countersign/log/v1',
+  'countersign/checkpoint/v1',
+] as const;
 export type Label = (typeof LABELS)[number];
 
 /** Under which label a command of this version is signed. */
-export const commandLabel = (version: CommandBody['v']): Label => (version === 1 ? 'countersign/command/v1' : 'countersign/command/v2');
+export const commandLabel = (version: CommandBody['v']): Label => `countersign/command/v${version}`;
 
 /** Label, a zero byte that no label holds, canonical JSON. */
 const messageOf = (label: Label, value: Json): Uint8Array => concat(utf8(label), Uint8Array.of(0), utf8(canonical(value)));

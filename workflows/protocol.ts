@@ -198,6 +198,12 @@ export const EFFECTS = {
   signal_workflow: 'signalAgent',
   pause_workflow: 'pauseAgent',
   disable_credential: 'disableCredential',
+  ask_person: 'askPerson',
+  ask_agent: 'askAgent',
+  open_case: 'openCase',
+  raise_incident: 'raiseIncident',
+  pause_credential: 'pauseCredential',
+  resume_credential: 'resumeCredential',
 } as const satisfies Record<OwedKind, string>;
 
 /** One attempt each, recorded. */

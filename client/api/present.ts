@@ -48,9 +48,15 @@ const DONE: Readonly<Record<OwedKind, (to: string, by: string) => string>> = {
   remind: (to, by) => `${by} ${to}: reminded`,
   page_backup: (to, by) => `${by} ${to}: paged`,
   tell_asked: (to, by) => `${by} ${to}: how it stands`,
+  ask_person: (to, by) => `${by} ${to}: asked for information`,
+  ask_agent: (to) => `Question to the agent at ${to}`,
   tell_requester: (to, by) => `${by} ${to}, for the agent: how it ended`,
   tell_customer: (_, by) => `${by} the customer`,
   open_ticket: (to) => `Ticket in the queue ${to}`,
+  open_case: (to) => `Case in the queue ${to}, with the evidence`,
+  raise_incident: (to) => `Incident in the queue ${to}`,
+  pause_credential: (to) => `Credential hook for ${to}, to pause it`,
+  resume_credential: (to) => `Credential hook for ${to}, to let it work again`,
   callback: (to) => `Signed callback to ${to}`,
   signal_workflow: (to) => `Signal to the agent's workflow ${to}`,
   pause_workflow: (to) => `Signal to the agent's workflow ${to}, to pause`,
@@ -102,7 +108,41 @@ export function sentence(event: ApprovalEvent, name: (id: string) => string): st
     case 'handed_back':
       return `${name(event.by)} (${event.role}) handed it back: ${event.instructions}`;
     case 'resolved':
-      return `${name(event.by)} (${event.role}) resolved it by hand: ${event.result}`;
+      return event.how === 'abandoned'
+        ? `${name(event.by)} (${event.role}) abandoned it: ${event.result}`
+        : `${name(event.by)} (${event.role}) resolved it by hand: ${event.result}`;
+    case 'worked':
+      return `${name(event.by)} (${event.role}): ${event.status.replaceAll('_', ' ')}; next word by ${minute(event.dueAt)}${event.note ? `: ${event.note}` : ''}`;
+    case 'commented':
+      return `${name(event.by)} (${event.role}): ${event.text}`;
+    case 'information_asked':
+      return `${name(event.by)} (${event.role}) asked ${event.of === 'agent' ? 'the agent' : name(event.of)}, until ${minute(event.dueAt)}${event.left === null ? '' : ' (the clock stands still)'}: ${event.text}`;
+    case 'information_given':
+      return `${event.byAgent ? `The agent ${event.by}` : name(event.by)} answered: ${event.text}`;
+    case 'question_lapsed':
+      return `${event.of === 'agent' ? 'The agent' : name(event.of)} did not answer by ${minute(event.dueAt)}`;
+    case 'evidence_added':
+      return `${event.by} added evidence: ${event.title} (${event.name}); the packet is another one now`;
+    case 'reassigned':
+      return `${name(event.by)} (${event.role}) gave it to ${name(event.to.person)}${event.reason ? `: ${event.reason}` : ''}`;
+    case 'passed_up':
+      return `${name(event.by)} (${event.role}) passed it up: ${event.reason}`;
+    case 'said_no':
+      return `${name(event.by)} (${event.role}) said no: ${event.reason}`;
+    case 'extended':
+      return `${name(event.by)} (${event.role}) extended it from ${minute(event.from)} to ${minute(event.dueAt)}: ${event.reason}`;
+    case 'override_proposed':
+      return `${name(event.by)} (${event.role}) proposed to override it (${event.decision}, ${event.because}): ${event.reason}; a second person has to agree`;
+    case 'overridden':
+      return `${name(event.by)} (${event.role}) overrode it (${event.decision}, ${event.because}): ${event.reason}`;
+    case 'glass_broken':
+      return `${name(event.by)} (${event.role}) broke the glass: ${event.reason}`;
+    case 'delivery_reopened':
+      return `${name(event.by)} (${event.role}) had ${event.owedId} tried again: ${event.reason}`;
+    case 'resolved_anew':
+      return `${event.why}: ${event.asked.map((a) => name(a.person)).join(' and ')} asked until ${minute(event.dueAt)}`;
+    case 'meanwhile_begun':
+      return `Meanwhile the agent is to ${event.directive.replaceAll('_', ' ')}`;
     case 'takeover_lapsed':
       return `${name(event.by)} took it over and did not finish by ${minute(event.dueAt)}`;
     case 'held':

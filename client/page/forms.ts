@@ -12,7 +12,7 @@ import { html, type Markup } from './html';
 import type { ApprovalPage } from './model';
 
 /** The one text field that a move has, by its name on the wire. */
-export const TEXT_FIELD: { readonly [T in MoveType]: 'reason' | 'instructions' | 'result' | null } = {
+export const TEXT_FIELD: { readonly [T in MoveType]: 'reason' | 'instructions' | 'result' | 'note' | 'text' | 'question' | null } = {
   claim: null,
   release: null,
   approve: 'reason',
@@ -21,6 +21,18 @@ export const TEXT_FIELD: { readonly [T in MoveType]: 'reason' | 'instructions' |
   answer: null,
   hand_back: 'instructions',
   resolve: 'result',
+  abandon: 'reason',
+  update: 'note',
+  comment: 'text',
+  ask: 'question',
+  reply: 'text',
+  add_evidence: null,
+  reassign: 'reason',
+  pass_up: 'reason',
+  extend: 'reason',
+  override: 'reason',
+  break_glass: 'reason',
+  reopen_delivery: 'reason',
 };
 
 /** What the names of fields begin with that carry a condition or a fact. */
@@ -42,6 +54,18 @@ const LOOKS: { readonly [T in MoveType]: Look } = {
   answer: { label: 'Answer', words: '', required: false },
   hand_back: { label: 'Hand back', words: 'How the agent should go on', required: true },
   resolve: { label: 'Resolved by hand', words: 'What was done', required: true },
+  abandon: { label: 'Abandon', words: 'Why nothing will be done', required: true },
+  update: { label: 'Say where it stands', words: 'Note', required: false },
+  comment: { label: 'Comment', words: 'Comment', required: true },
+  ask: { label: 'Ask for information', words: 'What you need to know', required: true },
+  reply: { label: 'Answer the question', words: 'Your answer', required: true },
+  add_evidence: { label: 'Add evidence', words: '', required: false },
+  reassign: { label: 'Give it to somebody else', words: 'Why', required: true },
+  pass_up: { label: 'Pass it up', words: 'Why', required: true },
+  extend: { label: 'Extend the time', words: 'Why', required: true },
+  override: { label: 'Override', words: 'Why', required: true },
+  break_glass: { label: 'Break the glass', words: 'Why (everybody is told, and a review is opened)', required: true },
+  reopen_delivery: { label: 'Try again', words: 'Why', required: true },
 };
 
 /** The forms a viewer gets who acts as `role`; one sentence instead if there is nothing to do for them. */

@@ -70,7 +70,7 @@ function verdictOn(entry: StoredEntry, group: readonly StoredEntry[], personal: 
   if (words.some((name) => !Object.hasOwn(entry.fields, name) && !personal.some((p) => p.name === name))) return 'erased';
   const { commandId, packetDigest, signedInAt, issuedAt, expiresAt, signature, keyId } = proof;
   const move = { type: kind.move, ...Object.fromEntries(words.map((name) => [name, fields[name] ?? null])) };
-  const v = commandVersion(move);
+  const v = commandVersion({ move });
   const body = {
     v,
     tenant: entry.tenant,

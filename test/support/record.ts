@@ -49,7 +49,7 @@ const routed = (n: number): ApprovalEvent => ({
 });
 
 export function proofFor(keys: Keys, tenant: string, approvalId: string, person: string, move: Move, commandId: string) {
-  const v = commandVersion(move);
+  const v = commandVersion({ move });
   const body: CommandBody = { v, tenant, approvalId, commandId, person, move, packetDigest: 'c'.repeat(64), signedInAt: AT, issuedAt: AT, expiresAt: LATER };
   const { packetDigest, signedInAt, issuedAt, expiresAt } = body;
   return {
