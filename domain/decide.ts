@@ -5,24 +5,18 @@
  * A chain of several events is built by folding each into the state that the next one sees, so that what is decided
  * here and what a reader of the record folds later are one and the same.
  */
-import { whyNoAnswer } from './answers';
 import { authorityFor, refusersOf } from './authority';
 import { whyNot } from './conditions';
 import { holds, personOf } from './directory';
-import type { ApprovalEvent, Proof } from './events';
 import { after, ms } from './json';
-import { Story, end, nameOf, naming, openNext, planned, tellAsked, tick, type Context } from './ladder';
-import { DECIDING, type Command, type CommandBody, type Move, type MoveType, type Refusal, type RefusalCode } from './moves';
-import type { Decider } from './outcome';
+import { end, nameOf, naming, openNext, planned, tellAsked, tick, type Context, type Story } from './ladder';
+import { DECIDING, type Command, type MoveType } from './moves';
 import type { SignOff } from './plan';
 import { hasEnded, openSignOffs, type ApprovalState, type SignOffState } from './state';
+import { answer, moveOnTakeover } from './takeover';
+import { checkCeremony, proofOf, refuse, tell, type Decision, type MoveCommand } from './telling';
 
-export type Decision = { readonly events: readonly ApprovalEvent[] } | { readonly refusal: Refusal };
-
-/** How long before a decision a sign-in may lie for tier strong and dual, in milliseconds. */
-export const STRONG_SIGN_IN_MS = 15 * 60_000;
-
-const refuse = (code: RefusalCode, message: string): Decision => ({ refusal: { code, message } });
+export type { Decision } from './telling';
 
 /** What happens to `state` when `command` arrives at `context.now`. */
 export function decide(state: ApprovalState, command: Command, context: Context): Decision {
@@ -40,24 +34,6 @@ export function decide(state: ApprovalState, command: Command, context: Context)
   }
 }
 
-function tell(state: ApprovalState, context: Context, narrate: (story: Story) => void): Decision {
-  const story = new Story(state, context.now);
-  narrate(story);
-  return { events: story.events };
-}
-
-type MoveCommand = Extract<Command, { type: 'move' }>;
-
-const proofOf = ({ body, signature, keyId }: MoveCommand): Proof => ({
-  commandId: body.commandId,
-  packetDigest: body.packetDigest,
-  signedInAt: body.signedInAt,
-  issuedAt: body.issuedAt,
-  expiresAt: body.expiresAt,
-  signature,
-  keyId,
-});
-
 /** A person acts. The signature has been verified by the caller; everything else about the person is checked here. */
 function move(state: ApprovalState, command: MoveCommand, context: Context): Decision {
   const { body } = command;
@@ -70,79 +46,6 @@ function move(state: ApprovalState, command: MoveCommand, context: Context): Dec
     return refuse('stale_packet', 'You decided on a version of the packet that is no longer current; read it again and decide anew');
   }
   return state.takeover ? moveOnTakeover(state, command, state.takeover.by, context) : moveOnLevel(state, command, context);
-}
-
-function moveOnTakeover(state: ApprovalState, command: MoveCommand, holder: string, context: Context): Decision {
-  const { body } = command;
-  const proof = proofOf(command);
-  if (body.person !== holder) return refuse('taken_over_by_another', `${nameOf(context.directory, holder)} has taken this over`);
-  const role = state.takeover?.role ?? '';
-  const decider: Decider = { person: body.person, role, at: context.now };
-  if (body.move.type === 'hand_back' || body.move.type === 'resolve' || body.move.type === 'answer') {
-    // Taking over gives time, not a role: who lost it meanwhile decides nothing, and the takeover lapses by itself.
-    if (!holds(context.directory, body.person, role))
-      return refuse('role_not_held', `${nameOf(context.directory, body.person)} does not hold ${role} any more`);
-    const ceremony = checkCeremony(body, context);
-    if (ceremony) return ceremony;
-  }
-  switch (body.move.type) {
-    case 'hand_back': {
-      const { instructions } = body.move;
-      if (!instructions.trim()) return refuse('reason_required', 'Say how the agent should go on');
-      return tell(state, context, (story) => {
-        story.tell({ type: 'handed_back', by: body.person, role, instructions, proof });
-        end(story, context, {
-          outcome: 'handed_back',
-          why: `Handed back by ${nameOf(context.directory, body.person)} (${role})`,
-          path: instructions,
-          deciders: [decider],
-        });
-      });
-    }
-    case 'resolve': {
-      const { result } = body.move;
-      if (!result.trim()) return refuse('reason_required', 'Say what was done');
-      return tell(state, context, (story) => {
-        story.tell({ type: 'resolved', by: body.person, role, result, proof });
-        end(story, context, {
-          outcome: 'resolved_by_person',
-          why: `Done by hand by ${nameOf(context.directory, body.person)} (${role}): ${result}`,
-          path: 'do not execute; it was done by hand',
-          deciders: [decider],
-        });
-      });
-    }
-    case 'answer':
-      return answer(state, command, body.move, role, context);
-    default:
-      return refuse('taken_over_by_another', 'It is taken over: hand it back or resolve it');
-  }
-}
-
-/** The facts that were asked for, from a person who may decide: the agent goes on with them, or submits again. */
-function answer(
-  state: ApprovalState,
-  command: MoveCommand,
-  { facts }: Extract<Move, { type: 'answer' }>,
-  role: string,
-  context: Context,
-  claimFirst?: (story: Story) => void,
-): Decision {
-  const { plan, directory, now } = context;
-  const { person: by } = command.body;
-  const wrong = whyNoAnswer(facts, plan.effect === 'escalation' ? plan.asksFor : undefined);
-  if (wrong) return { refusal: wrong };
-  return tell(state, context, (story) => {
-    claimFirst?.(story);
-    story.tell({ type: 'answered', by, role, facts, directory: directory.hash, proof: proofOf(command) });
-    end(story, context, {
-      outcome: 'answered',
-      why: `Answered by ${nameOf(directory, by)} (${role}): ${Object.keys(facts).join(', ')}`,
-      path: 'go on with these facts, or submit again with them; nothing is approved by them',
-      deciders: [{ person: by, role, at: now }],
-      facts,
-    });
-  });
 }
 
 /** What a person's move is about: an open sign-off, and the role under which they act on it. */
@@ -278,15 +181,3 @@ function moveOnLevel(state: ApprovalState, command: MoveCommand, context: Contex
 
 /** Moves by which an exception could come to be granted, or kept from who may grant it. */
 const GRANTING: readonly MoveType[] = ['claim', 'approve', 'take_over', 'answer'];
-
-/** What the tier asks of the deciding person. */
-function checkCeremony(body: CommandBody, context: Context): Decision | null {
-  if (body.move.type === 'deny' && !body.move.reason.trim()) return refuse('reason_required', 'Say why not: the agent and the requester are told');
-  if (!DECIDING.includes(body.move.type)) return null;
-  if (context.plan.tier !== 'strong' && context.plan.tier !== 'dual') return null;
-  if (body.move.type === 'approve' && !body.move.reason.trim()) return refuse('reason_required', `Tier ${context.plan.tier} asks for a reason with a yes`);
-  if (ms(context.now) - ms(body.signedInAt) > STRONG_SIGN_IN_MS && ms(body.issuedAt) - ms(body.signedInAt) > STRONG_SIGN_IN_MS) {
-    return refuse('sign_in_too_old', `Tier ${context.plan.tier} asks for a sign-in within 15 minutes; sign in again`);
-  }
-  return null;
-}
