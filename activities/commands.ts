@@ -18,7 +18,12 @@ export interface IssueInput {
   readonly tenant: string;
   readonly approvalId: string;
   readonly commandId: string;
+  /** Empty where an agent moves. */
   readonly person: string;
+  /** Where the agent that asked moves. */
+  readonly agent?: string | undefined;
+  /** Names the act of a person that moves several at once. */
+  readonly bulk?: string | undefined;
   readonly move: Move;
   readonly packetDigest: string | null;
   readonly signedInAt: Instant;
@@ -30,10 +35,11 @@ export interface IssueInput {
 /** Stores a command with its signature; a repetition under the same id keeps the first. Returns what is stored. */
 export async function issueCommand(deps: Deps, input: IssueInput): Promise<CommandBody> {
   const { tenant, approvalId, commandId, person, move, packetDigest, signedInAt } = input;
+  const by = { ...(input.agent === undefined ? {} : { agent: input.agent }), ...(input.bulk === undefined ? {} : { bulk: input.bulk }) };
   const issuedAt = input.now ?? deps.clock.now({ database: await databaseTime(deps.db), workflowTime: null });
   const expiresAt = after(issuedAt, (input.ttlMs ?? COMMAND_TTL_MS) * deps.clock.scale);
-  const v = commandVersion({ move });
-  const body: CommandBody = { v, tenant, approvalId, commandId, person, move, packetDigest, signedInAt, issuedAt, expiresAt };
+  const v = commandVersion({ move, ...by });
+  const body: CommandBody = { v, tenant, approvalId, commandId, person, ...by, move, packetDigest, signedInAt, issuedAt, expiresAt };
   const inserted = await deps.db
     .insertInto('commands')
     .values({

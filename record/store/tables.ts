@@ -82,6 +82,11 @@ export interface Tables {
     /** Whether an approval workflow is wanted (not for allowed and blocked), and since when one is known to run. */
     needs_workflow: boolean;
     workflow_started_at: Instant | null;
+    /** The directory and the policy (where its calendars matter) that the open levels were last held against; null: none yet. */
+    looked_directory: ColumnType<string | null, string | null | undefined, string | null>;
+    looked_policy: ColumnType<string | null, string | null | undefined, string | null>;
+    /** When an absence of somebody who is asked begins or ends next. */
+    anew_at: ColumnType<Instant | null, Instant | null | undefined, Instant | null>;
   };
 
   /** The record. Append-only by trigger and by privilege. */
@@ -167,6 +172,8 @@ export interface Tables {
     ticket_id: Once<string>;
     approval_id: Once<string>;
     owed_id: Once<string>;
+    /** `ticket`, `case` or `incident`. */
+    kind: ColumnType<string, string | undefined, string>;
     queue: string;
     owner: string;
     title: string;

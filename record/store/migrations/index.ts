@@ -8,6 +8,7 @@ import { reached } from './0003_reached';
 import { recent } from './0004_recent';
 import { unplaced } from './0005_unplaced';
 import { sideBySide } from './0006_side_by_side';
+import { moves } from './0007_moves';
 
 export const migrations: Record<string, Migration> = {
   '0001_spine': spine,
@@ -16,4 +17,5 @@ export const migrations: Record<string, Migration> = {
   '0004_recent': recent,
   '0005_unplaced': unplaced,
   '0006_side_by_side': sideBySide,
+  '0007_moves': moves,
 };
