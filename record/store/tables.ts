@@ -174,6 +174,8 @@ export interface Tables {
     owed_id: Once<string>;
     /** `ticket`, `case` or `incident`. */
     kind: ColumnType<string, string | undefined, string>;
+    /** Of a case: what there is to look at, by name and digest, and not what it says. */
+    evidence: ColumnType<readonly { readonly name: string; readonly sha256: string }[], string | undefined, never>;
     queue: string;
     owner: string;
     title: string;
