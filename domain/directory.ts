@@ -1,5 +1,6 @@
 /**
- * The directory: who holds which role, and who is on duty for it right now.
+ * The directory: who holds which role, who is on duty for it right now, and who stands in for whom.
+ * Promises: standing in never leads through or to somebody who is excluded, is at most three steps long, and lasts as long as the absence.
  * Pure: the instant is an argument; imports only from domain.
  */
 import { ms, type Instant } from './json';
@@ -10,9 +11,24 @@ export interface Person {
   readonly name: string;
   readonly email: string;
   readonly roles: readonly string[];
-  /** From (inclusive) to (exclusive): not asked, and not on duty. */
-  readonly absences: readonly { readonly from: Instant; readonly to: Instant }[];
+  /** From (inclusive) to (exclusive): not asked, and not on duty. The deputy, a person's id, stands in for them. */
+  readonly absences: readonly Absence[];
 }
+
+export interface Absence {
+  readonly from: Instant;
+  readonly to: Instant;
+  readonly deputy?: string;
+}
+
+/** Who may be asked, and whom they stand in for; without `for` they hold the role themselves. As in an {@link Asked}. */
+export interface Seat {
+  readonly person: string;
+  readonly for?: string;
+}
+
+/** From who is absent to who is there: not further. */
+const DEPUTIES_MAX = 3;
 
 export interface Directory {
   /** SHA-256 over the content, lower-case hex. */
@@ -28,10 +44,29 @@ export const personOf = (directory: Directory, id: string): Person | undefined =
 
 export const holds = (directory: Directory, id: string, role: string): boolean => personOf(directory, id)?.roles.includes(role) ?? false;
 
-export const isAbsent = (person: Person, now: Instant): boolean => person.absences.some(({ from, to }) => ms(from) <= ms(now) && ms(now) < ms(to));
+const isNow = ({ from, to }: Absence, now: Instant): boolean => ms(from) <= ms(now) && ms(now) < ms(to);
 
-/** Everyone who may be asked for `role` now, duty first, then its backups, then the other holders by id. */
-export function rosterOf(directory: Directory, role: string, now: Instant, excluded: readonly string[]): Person[] {
+export const isAbsent = (person: Person, now: Instant): boolean => person.absences.some((one) => isNow(one, now));
+
+/**
+ * Who stands in for a person who is absent: their deputy, or that one's while the deputy is absent too. Nobody where the way leads to
+ * somebody excluded, in a circle, out of the directory, or too far.
+ */
+function standInFor(directory: Directory, absent: Person, now: Instant, excluded: readonly string[]): string | null {
+  const way = [absent];
+  for (;;) {
+    const last = way[way.length - 1];
+    if (!last || excluded.includes(last.id)) return null;
+    if (!isAbsent(last, now)) return way.length > 1 ? last.id : null;
+    const deputy = last.absences.find((one) => isNow(one, now) && one.deputy !== undefined)?.deputy;
+    const next = deputy === undefined ? undefined : personOf(directory, deputy);
+    if (!next || way.includes(next) || way.length > DEPUTIES_MAX) return null;
+    way.push(next);
+  }
+}
+
+/** The holders of a role, present or not: duty first, then its backups, then the others by id. */
+function holdersOf(directory: Directory, role: string): Person[] {
   const listed = Object.hasOwn(directory.duty, role) ? (directory.duty[role] ?? []) : [];
   const others = Object.keys(directory.people)
     .sort()
@@ -39,7 +74,31 @@ export function rosterOf(directory: Directory, role: string, now: Instant, exclu
   return [...listed, ...others]
     .map((id) => personOf(directory, id))
     .filter((person): person is Person => person !== undefined)
-    .filter((person) => person.roles.includes(role) && !isAbsent(person, now) && !excluded.includes(person.id));
+    .filter((person) => person.roles.includes(role));
+}
+
+/**
+ * Everyone who may be asked for `role` now, in the order of {@link holdersOf}, each once; the deputy in the place of who is absent.
+ * Whoever holds the role themselves stands in for nobody.
+ */
+export function rosterOf(directory: Directory, role: string, now: Instant, excluded: readonly string[]): Seat[] {
+  const seats = holdersOf(directory, role).flatMap((holder): Seat[] => {
+    if (!isAbsent(holder, now)) return excluded.includes(holder.id) ? [] : [{ person: holder.id }];
+    const person = standInFor(directory, holder, now, excluded);
+    if (person === null) return [];
+    return [holds(directory, person, role) ? { person } : { person, for: holder.id }];
+  });
+  return seats.filter(({ person }, i) => seats.findIndex((one) => one.person === person) === i);
+}
+
+/**
+ * As whom a person acts in `role` now: as themselves, who hold it, also while they are absent; or for a holder who is absent.
+ * Null where they may not. `excluded`: for whom nobody may act either, as in {@link rosterOf}.
+ */
+export function actsAs(directory: Directory, id: string, role: string, now: Instant, excluded: readonly string[] = []): { readonly for?: string } | null {
+  if (holds(directory, id, role)) return {};
+  const absent = holdersOf(directory, role).find((holder) => isAbsent(holder, now) && standInFor(directory, holder, now, excluded) === id);
+  return absent ? { for: absent.id } : null;
 }
 
 /** Who owns `of` in a relative role; nobody where the directory does not know it. */

@@ -6,7 +6,7 @@ const away = person('ana', ['finance_manager'], [{ from: '2026-11-23T08:00:00.00
 const directory = directoryOf([person('zoe', ['finance_manager']), away, person('bob', ['finance_manager', 'cfo']), person('max', ['cfo'])], {
   finance_manager: ['ana', 'zoe'],
 });
-const ids = (role: string, now: string, excluded: readonly string[] = []): string[] => rosterOf(directory, role, now, excluded).map((p) => p.id);
+const ids = (role: string, now: string, excluded: readonly string[] = []): string[] => rosterOf(directory, role, now, excluded).map((p) => p.person);
 
 describe('the roster of a role', () => {
   it('names duty first, then its backup, then the other holders by id', () => {
@@ -30,7 +30,7 @@ describe('the roster of a role', () => {
   });
 
   it('asks nobody who is on duty but lost the role', () => {
-    expect(rosterOf({ ...directory, duty: { cfo: ['zoe', 'max'] } }, 'cfo', '2026-11-23T09:00:00.000Z', []).map((p) => p.id)).toEqual(['max', 'bob']);
+    expect(rosterOf({ ...directory, duty: { cfo: ['zoe', 'max'] } }, 'cfo', '2026-11-23T09:00:00.000Z', []).map((p) => p.person)).toEqual(['max', 'bob']);
   });
 });
 

@@ -27,7 +27,7 @@ function planFor(input: RoutingInput, by = policy): Plan {
 }
 const credit = (account: string): Plan => planFor(asking('credit.grant', { account, amount: usd(50) }, { provided: { ...vip, ...spends } }));
 const asked = (plan: Plan, from: Directory = directory, now = NOW): string[] =>
-  rosterOf(boundTo(from, plan.relative), plan.signOffs[0]?.role ?? '', now, []).map((person) => person.id);
+  rosterOf(boundTo(from, plan.relative), plan.signOffs[0]?.role ?? '', now, []).map((seat) => seat.person);
 
 describe('a request', () => {
   it('binds the relative roles that its plan names, and no others', () => {
