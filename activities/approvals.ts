@@ -6,25 +6,27 @@ import { sql, type Insertable, type Kysely, type Transaction, type Updateable } 
 import { nextInstant, type Context } from '../domain/ladder';
 import { boundTo, type Directory } from '../domain/directory';
 import type { ApprovalEvent, Owed } from '../domain/events';
-import { ms, type Instant, type JsonObject } from '../domain/json';
-import type { Packet } from '../domain/packet';
+import { ms, type Instant, type Json, type JsonObject } from '../domain/json';
+import { packetWith, type Packet } from '../domain/packet';
 import { isOutcome, type ApprovalResult } from '../domain/outcome';
 import type { Plan } from '../domain/plan';
 import type { RequestInput } from '../domain/request';
-import { apply, fold, openSignOff, owedId, type ApprovalState, type Recorded } from '../domain/state';
+import { apply, fold, openSignOff, openSignOffs, owedId, type ApprovalState, type Recorded } from '../domain/state';
 import { viewOf } from '../domain/view';
 import type { Head } from '../record/entry';
 import { databaseTime } from '../record/store/database';
 import { eventOf } from '../record/entry';
 import { append, NOTHING, timelineOf, timelineValue, type TimelineEntry } from '../record/store/entries';
+import { lastPublished } from '../record/store/policies';
 import type { Tables } from '../record/store/tables';
-import { workingTimeAfter } from '../policy';
+import { workingTimeAfter, workingTimeBetween } from '../policy';
+import { digest } from '../record/canonical';
 import type { Deps } from './deps';
 import { CommitError } from './errors';
 
 type Trx = Transaction<Tables>;
 
-/** An approval as submitted: what never changes. */
+/** An approval as submitted: what never changes; and the packet as it stands, with what was added to it since. */
 export interface Submitted {
   readonly tenant: string;
   readonly approvalId: string;
@@ -35,6 +37,8 @@ export interface Submitted {
   readonly plan: Plan;
   readonly packet: Packet;
   readonly packetDigest: string;
+  /** Without what was added. */
+  readonly asSubmitted: Packet;
   readonly actionDigest: string;
 }
 
@@ -49,6 +53,8 @@ export interface Loaded extends Submitted {
   readonly readAt: Instant;
   /** Of the directory that held then. */
   readonly directoryHash: string | null;
+  /** Of the policy that held then and was published last, where the plan names calendars: theirs are looked up in it. Else null. */
+  readonly policyHash: string | null;
   /** The answer that the command asked about got on this approval, if it got one. */
   readonly answer: JsonObject | null;
 }
@@ -77,6 +83,10 @@ async function read(db: Kysely<Tables>, tenant: string, approvalId: string, comm
       timelineValue(tenant, approvalId).as('timeline'),
       eb.selectFrom('agents as g').select('g.owner').whereRef('g.tenant', '=', 'r.tenant').whereRef('g.agent', '=', 'r.agent').as('owner'),
       eb.selectFrom('active').select('directory_hash').where('active.tenant', '=', tenant).as('directory_hash'),
+      // Only one that a publication put there: a pointer that was moved by hand changes nobody's deadline.
+      sql<string | null>`case when r.plan ? 'calendars' then (select h.policy_hash from active h where h.tenant = ${tenant} and h.policy_hash = ${lastPublished(tenant)}) end`.as(
+        'policy_hash',
+      ),
       eb
         .selectFrom('answers as w')
         .select('w.answer')
@@ -94,6 +104,7 @@ async function read(db: Kysely<Tables>, tenant: string, approvalId: string, comm
   const stored = row as unknown as { body: RequestInput; plan: Plan; packet: Packet };
   const timeline = timelineOf(row.timeline);
   const entries = timeline.map(({ seq, at, type, fields }): Recorded => ({ seq, at, event: eventOf(type, fields) as ApprovalEvent }));
+  const state = fold(entries);
   return {
     tenant,
     approvalId,
@@ -101,16 +112,19 @@ async function read(db: Kysely<Tables>, tenant: string, approvalId: string, comm
     agentOwner: row.owner,
     body: stored.body,
     plan: stored.plan,
-    packet: stored.packet,
-    packetDigest: row.packet_digest,
+    packet: packetWith(stored.packet, state.supplements),
+    // As the record says: of what was erased since, nobody can tell the digest again.
+    packetDigest: state.supplements.length === 0 ? row.packet_digest : state.packetDigest,
+    asSubmitted: stored.packet,
     actionDigest: row.action_digest,
     timeline,
-    state: fold(entries),
+    state,
     head: { seq: row.head, hash: row.head_hash },
     lastAt: entries[entries.length - 1]?.at ?? null,
     result: row.result as unknown as ApprovalResult | null,
     readAt: row.read_at,
     directoryHash: row.directory_hash,
+    policyHash: row.policy_hash,
     answer: row.answer,
   };
 }
@@ -166,9 +180,9 @@ export function requestersOf({ body, agentOwner }: Submitted, directory: Directo
 
 const spelling = (text: string): string => text.normalize('NFKC').trim().replace(/\s+/g, ' ').toLowerCase();
 
-/** What `decide` needs beside the state. */
-export function contextOf(submitted: Submitted, people: Directory, now: Instant): Context {
-  const { body, plan } = submitted;
+/** What `decide` needs beside the state. `calendars`: those that hold now; without them those of the plan. */
+export function contextOf(submitted: Submitted, people: Directory, now: Instant, calendars: Context['calendars'] = submitted.plan.calendars ?? {}): Context {
+  const { agent, body, plan, asSubmitted } = submitted;
   const directory = boundTo(people, plan.relative);
   const requesters = requestersOf(submitted, directory);
   return {
@@ -176,11 +190,15 @@ export function contextOf(submitted: Submitted, people: Directory, now: Instant)
     plan,
     directory,
     requesters,
+    agent,
     resume: body.resume.type === 'workflow' ? { type: 'workflow', workflowId: body.resume.workflow_id } : body.resume,
     hasCustomerAddress: body.customer?.email !== undefined,
     hasRequesterAddress: requesters.some((id) => directory.people[id] !== undefined),
     // A plan holds the calendars that it names; without one, elapsed time is the earlier deadline.
-    dueAt: (from, withinMs, calendar) => workingTimeAfter((calendar !== null && plan.calendars?.[calendar]) || null, from, withinMs),
+    dueAt: (from, withinMs, calendar) => workingTimeAfter((calendar !== null && calendars[calendar]) || null, from, withinMs),
+    workingBetween: (from, to, calendar) => workingTimeBetween((calendar !== null && calendars[calendar]) || null, from, to),
+    calendars,
+    digestOf: (added) => digest(packetWith(asSubmitted, added) as unknown as Json),
   };
 }
 
@@ -289,9 +307,11 @@ export interface Also {
   readonly answer?: Insertable<Tables['answers']>;
   /** How an attempt at one debt ended. */
   readonly delivery?: { readonly owedId: string; readonly set: Updateable<Tables['deliveries']> };
+  /** What everyone who is asked was held against: which directory, and which policy's calendars. */
+  readonly looked?: { readonly directory: string; readonly policy: string | null };
 }
 
-const ASKING = ['ask', 'remind', 'page_backup'] as const;
+const ASKING = ['ask', 'remind', 'page_backup', 'ask_person', 'ask_agent'] as const;
 
 /** What lists show of it, and where its record stands. */
 export function projectionOf({ plan }: Submitted, { state, head }: Added, directory: Directory, now: Instant, result: ApprovalResult | null) {
@@ -307,9 +327,21 @@ export function projectionOf({ plan }: Submitted, { state, head }: Added, direct
     level: isOutcome(state.state) ? '' : (openSignOff(state) && attributes.level) || '',
     due_at: attributes.due,
     wake_at: nextInstant(state),
+    anew_at: whoChanges(state, directory, now),
     result: result ? JSON.stringify(result) : null,
     updated_at: now,
   };
+}
+
+/** Which policy's calendars an approval was held against; null where its plan names none. */
+export const lookedPolicy = ({ plan, policyHash }: Loaded): string | null => policyHash ?? (plan.calendars ? '' : null);
+
+/** When an absence of somebody who is asked, or for whom somebody stands in, begins or ends next: then it is found out again who is there. */
+export function whoChanges(state: ApprovalState, { people }: Directory, now: Instant): Instant | null {
+  if (isOutcome(state.state) || state.takeover) return null;
+  const watched = openSignOffs(state).flatMap(({ asked }) => asked.flatMap((one) => [one.person, ...(one.for === undefined ? [] : [one.for])]));
+  const turns = [...new Set(watched)].flatMap((id) => (Object.hasOwn(people, id) ? (people[id]?.absences ?? []) : []).flatMap(({ from, to }) => [from, to]));
+  return turns.filter((at) => ms(at) > ms(now)).reduce<Instant | null>((a, b) => (a === null || ms(b) < ms(a) ? b : a), null);
 }
 
 const several = (names: readonly string[]): string => JSON.stringify(names.length > 1 ? names : []);
@@ -327,7 +359,8 @@ export async function project(
 ): Promise<void> {
   const { state, head, recorded } = added;
   const { tenant, approvalId } = submitted;
-  const { answer, delivery } = also;
+  const { answer, delivery, looked } = also;
+  const again = recorded.flatMap(({ event }) => (event.type === 'delivery_reopened' ? [event.owedId] : []));
   await trx
     .with('answered', (cte) => (answer ? cte.insertInto('answers').values(answer) : NOTHING))
     .with('attempted', (cte) =>
@@ -338,6 +371,17 @@ export async function project(
             .where('tenant', '=', tenant)
             .where('approval_id', '=', approvalId)
             .where('owed_id', '=', delivery.owedId)
+        : NOTHING,
+    )
+    // One that was given up: as if it had just come to be owed.
+    .with('reopened', (cte) =>
+      again.length > 0
+        ? cte
+            .updateTable('deliveries')
+            .set({ status: 'owed', next_at: null, updated_at: now })
+            .where('tenant', '=', tenant)
+            .where('approval_id', '=', approvalId)
+            .where('owed_id', 'in', again)
         : NOTHING,
     )
     // As in the fold: a question nobody needs to answer any more is not asked again.
@@ -356,6 +400,7 @@ export async function project(
     .updateTable('approvals')
     .set((eb) => ({
       ...projectionOf(submitted, added, directory, now, result),
+      ...(looked ? { looked_directory: looked.directory, looked_policy: looked.policy } : {}),
       ...(adopts === 'all' ? { adopted: head.seq } : {}),
       ...(adopts === 'along'
         ? {

@@ -9,25 +9,29 @@
 import type { Transaction } from 'kysely';
 import { decide } from '../domain/decide';
 import { isUnconditional, unite } from '../domain/conditions';
-import { isPastDeadline } from '../domain/ladder';
+import { isPastDeadline, type Context } from '../domain/ladder';
 import type { Directory } from '../domain/directory';
 import type { ApprovalEvent } from '../domain/events';
 import { STRAYS_MAX, type Command, type CommandBody, type Refusal } from '../domain/moves';
 import { viewOf } from '../domain/view';
+import { readCovered } from '../record/store/intake';
 import type { Tables } from '../record/store/tables';
 import type { CommandAnswer, CommitInput, CommitResult } from '../workflows/protocol';
-import { routeAgain, type VersionOf } from './again';
-import { addEntries, contextOf, lockApproval, nowOf, project, type Adopts, type Loaded } from './approvals';
+import type { Active } from './active';
+import { routeAgain } from './again';
+import { addEntries, contextOf, lockApproval, lookedPolicy, nowOf, project, type Adopts, type Loaded } from './approvals';
+import { calendarsOf, type Calendars } from './calendars';
 import { admitCommand } from './commands';
 import type { Deps } from './deps';
 import { CommitError } from './errors';
+import { whichOf } from './intake';
 import type { Pace } from './pace';
 import { resultOf, type Mint } from './result';
 
 export interface CommitDeps extends Deps {
   readonly mint: Mint;
   readonly directoryOf: (trx: Transaction<Tables>, tenant: string, hash: string | null) => Promise<Directory | null>;
-  readonly versionOf: VersionOf;
+  readonly versionOf: Active['versionOf'];
   readonly pace: Pace;
 }
 
@@ -55,8 +59,9 @@ export function createCommit(deps: CommitDeps): Commit {
           ...told,
         };
       }
-      const standing = await catchUp(deps, trx, noticed, directory, now);
-      const { events, refusal, body } = await judge(deps, trx, standing, directory, input, now);
+      const world: World = { directory, calendars: await calendarsOf(deps.versionOf, trx, loaded), now };
+      const standing = await catchUp(deps, trx, noticed, world);
+      const { events, refusal, body } = await judge(deps, trx, standing, world, input);
       const added = await addEntries(
         deps,
         trx,
@@ -73,7 +78,8 @@ export function createCommit(deps: CommitDeps): Commit {
       const kept = answer !== null && !(refusal && events.length === 0);
       const { tenant, approvalId } = input;
       const row = { tenant, command_id: commandId ?? '', approval_id: approvalId, answer: JSON.stringify(answer), at: now };
-      await project(trx, loaded, added, directory, now, result, adoptsOf(input), kept ? { answer: row } : {});
+      const looked = looksAnew(input, standing) ? { looked: { directory: directory.hash, policy: lookedPolicy(loaded) } } : {};
+      await project(trx, loaded, added, directory, now, result, adoptsOf(input), { ...(kept ? { answer: row } : {}), ...looked });
       const view = viewOf(added.state, loaded.plan, directory, now, result, deps.pace.isQuick);
       const adopted = { view, head: startOf(added.head.hash), ...told };
       if (!kept) return { ...adopted, answer };
@@ -83,6 +89,8 @@ export function createCommit(deps: CommitDeps): Commit {
           approvalId: input.approvalId,
           commandId,
           person: body?.person,
+          ...(body?.agent === undefined ? {} : { agent: body.agent }),
+          ...(body?.bulk === undefined ? {} : { bulk: body.bulk }),
           move: body?.move.type,
           accepted: answer.accepted,
           code: refusal?.code,
@@ -92,6 +100,17 @@ export function createCommit(deps: CommitDeps): Commit {
       return { ...adopted, answer };
     });
 }
+
+/** Who is there, which calendars hold, and when it is. */
+interface World {
+  readonly directory: Directory;
+  readonly calendars: Calendars;
+  readonly now: string;
+}
+
+/** Whether everyone who is asked has been held against who is there now: by a knock, and where nobody had been asked before. */
+const looksAnew = ({ command }: CommitInput, { state }: Loaded): boolean =>
+  command.type === 'clock' || (command.type === 'open' && state.state === 'routing');
 
 /** How much of an entry's digest a workflow remembers: enough to tell two records apart. */
 const startOf = (hash: string): string => hash.slice(0, 12);
@@ -141,9 +160,9 @@ async function notice(
 }
 
 /** A deadline that has passed counts first: nobody decides after their time because a clock was late, as after an outage. */
-async function catchUp(deps: Deps, trx: Transaction<Tables>, loaded: Loaded, directory: Directory, now: string): Promise<Loaded> {
+async function catchUp(deps: Deps, trx: Transaction<Tables>, loaded: Loaded, { directory, calendars, now }: World): Promise<Loaded> {
   if (!isPastDeadline(loaded.state, now)) return loaded;
-  const decision = decide(loaded.state, { type: 'clock' }, contextOf(loaded, directory, now));
+  const decision = decide(loaded.state, { type: 'clock' }, contextOf(loaded, directory, now, calendars));
   const events = 'events' in decision ? decision.events : [];
   const { state, head } = await addEntries(
     deps,
@@ -162,10 +181,11 @@ interface Judgment {
   readonly body: CommandBody | null;
 }
 
-async function judge(deps: CommitDeps, trx: Transaction<Tables>, loaded: Loaded, directory: Directory, input: CommitInput, now: string): Promise<Judgment> {
-  const context = contextOf(loaded, directory, now);
+async function judge(deps: CommitDeps, trx: Transaction<Tables>, loaded: Loaded, world: World, input: CommitInput): Promise<Judgment> {
+  const context = contextOf(loaded, world.directory, world.now, world.calendars);
   const { command } = input;
   if (command.type === 'unsigned') return stray(loaded, { code: 'unsigned_message', message: command.message }, '', null);
+  if (command.type === 'intake') return await stopped(trx, loaded, context, command.entry);
   if (command.type !== 'command') {
     const decision = decide(loaded.state, command.type === 'withdraw' ? { ...command, by: claimedBy(loaded, command.by) } : command, context);
     // Only people's moves can be refused; a clock that comes early and a second withdrawal simply do nothing.
@@ -173,6 +193,8 @@ async function judge(deps: CommitDeps, trx: Transaction<Tables>, loaded: Loaded,
   }
   const admitted = await admitCommand(deps, trx, input.tenant, input.approvalId, command.commandId);
   if ('refusal' in admitted) return stray(loaded, admitted.refusal, command.commandId, admitted.body);
+  const other = otherAgent(loaded, admitted.body);
+  if (other) return refused(other, command.commandId, admitted.body);
   const move: Command = { type: 'move', id: command.commandId, ...admitted };
   const decision = decide(loaded.state, move, context);
   if ('refusal' in decision) return refused(decision.refusal, command.commandId, admitted.body);
@@ -192,6 +214,21 @@ async function judge(deps: CommitDeps, trx: Transaction<Tables>, loaded: Loaded,
 const claimedBy = ({ agent }: Loaded, by: string): string =>
   [agent, 'the agent', 'engine'].includes(by) ? by : `a message to the engine, which gave the name "${by.slice(0, 100)}"`;
 
+/** Intake was paused, and what was open before is withdrawn: the tenant's own record says so, by whom and why, and no message does. */
+async function stopped(trx: Transaction<Tables>, loaded: Loaded, context: Context, entry: number): Promise<Judgment> {
+  const { tenant, approvalId, state } = loaded;
+  const [pause] = await readCovered(trx, { tenant, approvalId, seq: entry, limit: 1 });
+  if (!pause) return { events: [], refusal: null, body: null };
+  const decision = decide(state, { type: 'withdraw', by: pause.by, reason: `intake of ${whichOf(pause)} was paused: ${pause.reason}` }, context);
+  return { events: 'events' in decision ? decision.events : [], refusal: null, body: null };
+}
+
+/** An agent moves what it asked for, and nothing else. */
+function otherAgent({ agent }: Loaded, body: CommandBody): Refusal | null {
+  if (body.agent === undefined || body.agent === agent) return null;
+  return { code: 'not_the_agent', message: `${body.agent} did not ask for this, ${agent} did; only the agent that asked answers questions and adds evidence` };
+}
+
 /** A message that nobody with authority sent: refused, and on the record as long as there are not too many. */
 function stray({ state }: Loaded, refusal: Refusal, commandId: string, body: CommandBody | null): Judgment {
   if (state.strays > STRAYS_MAX) return { events: [], refusal, body };
@@ -205,7 +242,7 @@ function refused(refusal: Refusal, commandId: string, body: CommandBody | null):
     type: 'refused',
     code: refusal.code,
     message: refusal.message,
-    by: body?.person ?? 'unknown',
+    by: body?.agent ?? body?.person ?? 'unknown',
     move: body?.move.type ?? 'unknown',
     commandId,
   };

@@ -19,6 +19,7 @@ export const SUBMIT_CODES = [
   'key_reused',
   'callback_not_allowed',
   'workflow_not_allowed',
+  'intake_paused',
   'no_policy',
   'no_directory',
   'policy_broken',
@@ -56,5 +57,18 @@ export class CommitError extends Error {
   ) {
     super(message, options);
     this.name = 'CommitError';
+  }
+}
+
+export type IntakeCode = 'reason_required' | 'unknown_scope';
+
+/** Intake that cannot be paused or resumed as it was said; nothing has changed. */
+export class IntakeError extends Error {
+  constructor(
+    readonly code: IntakeCode,
+    message: string,
+  ) {
+    super(message);
+    this.name = 'IntakeError';
   }
 }

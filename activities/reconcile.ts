@@ -10,18 +10,23 @@
  */
 import type { Client } from '@temporalio/client';
 import { sql } from 'kysely';
+import { decide } from '../domain/decide';
 import type { EngineStep, OwedKind } from '../domain/events';
 import { after, instant, ms, type Instant } from '../domain/json';
 import { OPEN_STATES, type OpenState } from '../domain/outcome';
 import { approvalOf, approvalWorkflowId, deliveryWorkflowId, type ReconcileInput, type ReconcileReport } from '../workflows/protocol';
-import { addEntries, domainNow, lockApproval, nowOf, project } from './approvals';
+import { addEntries, contextOf, domainNow, lockApproval, nowOf, project, lookedPolicy, readApproval, whoChanges } from './approvals';
 import type { Active } from './active';
+import { calendarsOf } from './calendars';
+import type { Commit } from './commit';
 import type { Deps } from './deps';
 import { nudge, signalCommand, signalOutcome, startApproval, startDelivery } from './engine';
+import { withdrawCovered } from './intake';
 import { createRuns, type Run, type Runs } from './runs';
 
 export interface ReconcileDeps extends Deps {
   readonly active: Active;
+  readonly commit: Commit;
   readonly client: Client;
   readonly taskQueue: string;
   /** How many open approvals of the record, and how many open workflows, one sweep compares. */
@@ -145,6 +150,8 @@ export function createReconcile(deps: ReconcileDeps): (input: ReconcileInput) =>
     await sweep.guard('stored commands', () => handOver(sweep));
     await sweep.guard('ends that are owed', () => settle(sweep));
     await sweep.guard('lost deliveries', () => redeliver(sweep));
+    await sweep.guard('withdrawals of paused intake', () => stop(sweep));
+    await sweep.guard('who is there now', () => lookAnew(sweep));
     await sweep.guard('open workflows', async () => void (next.engine = await pageOfEngine(sweep, cursor.engine)));
     const report = sweep.report(next);
     tell(deps, report);
@@ -399,6 +406,61 @@ async function redeliver(sweep: Sweep): Promise<void> {
     const about = { tenant, approvalId: approval_id, owedId: owed_id, kind: kind as OwedKind, summary: `${kind}: ${target}` };
     await startDelivery(deps.client, { taskQueue: deps.taskQueue, timeScale: deps.clock.scale }, about);
     sweep.counts.redelivered += 1;
+  });
+}
+
+/** A pause of intake that withdraws what is open, and died in the middle of it. */
+async function stop({ deps }: Sweep): Promise<void> {
+  const { db, log, commit, client } = deps;
+  await withdrawCovered({ db, log, commit, nudge: (tenant, approvalId) => nudge(client, tenant, approvalId) }, {}, SUSPECTS);
+}
+
+/**
+ * Open approvals that were last held against other people or other calendars than hold now, or where somebody's absence has begun or ended
+ * since: whom that changes something for is knocked at, and finds it out under the record's lock. All others only remember the look.
+ */
+async function lookAnew(sweep: Sweep): Promise<void> {
+  const { deps, workflowTime } = sweep;
+  const rows = await deps.db
+    .selectFrom('approvals as a')
+    .innerJoin('active as h', 'h.tenant', 'a.tenant')
+    .select(COLUMNS.map((column) => `a.${column}` as const))
+    .where('a.needs_workflow', '=', true)
+    .where('a.result', 'is', null)
+    .where('a.state', 'in', ['waiting', 'asked', 'held'])
+    .where((eb) =>
+      eb.or([
+        sql<boolean>`a.looked_directory is distinct from h.directory_hash`,
+        sql<boolean>`a.looked_policy is not null and a.looked_policy is distinct from h.policy_hash`,
+        eb('a.anew_at', '<=', sweep.now),
+      ]),
+    )
+    // Those that were looked at are out; whoever cannot be brought further does not keep the others waiting for ever.
+    .orderBy(sql`md5(a.approval_id || ${sweep.now}::text)`)
+    .limit(SUSPECTS)
+    .execute();
+  await sweep.each(rows, idOf, async (row) => {
+    const { tenant, approval_id: approvalId } = row;
+    const loaded = await readApproval(deps.db, tenant, approvalId);
+    const directory = loaded && (await deps.active.directoryOf(deps.db, tenant, loaded.directoryHash));
+    if (!loaded || !directory) return;
+    const now = nowOf(deps, loaded, workflowTime);
+    const calendars = await calendarsOf(deps.active.versionOf, deps.db, loaded);
+    const decision = decide(loaded.state, { type: 'clock' }, contextOf(loaded, directory, now, calendars));
+    if ('events' in decision && decision.events.length > 0) {
+      const run = await sweep.runs.describe(workflowOf(row));
+      // One that is paused, or lost, is seen to above.
+      if (run?.status === 'open' && !run.busy && sweep.once(approvalId)) await nudge(deps.client, tenant, approvalId);
+      return;
+    }
+    await deps.db
+      .updateTable('approvals')
+      .set({ looked_directory: directory.hash, looked_policy: lookedPolicy(loaded), anew_at: whoChanges(loaded.state, directory, now) })
+      .where('tenant', '=', tenant)
+      .where('approval_id', '=', approvalId)
+      // What has moved on since was not looked at.
+      .where('head', '=', loaded.head.seq)
+      .execute();
   });
 }
 

@@ -19,6 +19,7 @@ import { REQUEST_BYTES_MAX, RequestSchema, type AgentIdentity, type RequestInput
 import { givenBy, issuesOfRequest, resolve, type CompiledPolicy, type RoutingInput } from '../policy';
 import { canonical, digest } from '../record/canonical';
 import { NO_HEAD } from '../record/entry';
+import { pausesIn, pausesOf, type Pause } from '../record/store/intake';
 import { lastPublished, whilePolicyHolds } from '../record/store/policies';
 import type { Tables } from '../record/store/tables';
 import { isOwnWorkflowId } from '../workflows/protocol';
@@ -29,6 +30,7 @@ import { checkUrl } from './egress/url';
 import { otherThanPublished } from './active';
 import { readRefusal } from './exception';
 import { readAnswered } from './follows';
+import { refuseWhilePaused } from './intake';
 import type { Providers, Said } from './providers';
 import { readRecent } from './recent';
 import { resultOf, type Mint } from './result';
@@ -120,6 +122,8 @@ interface Found {
   readonly publishedHash: string | null;
   readonly directoryHash: string | null;
   readonly callbackHosts: readonly string[];
+  /** Pauses of intake that hold. */
+  readonly pauses: readonly Pause[];
 }
 
 type Earlier = Pick<Selectable<Tables['requests']>, 'approval_id' | 'body_digest' | 'plan' | 'packet_digest' | 'action_digest'> &
@@ -140,9 +144,10 @@ async function look(trx: Transaction<Tables>, { tenant, agent }: AgentIdentity, 
     published: string | null;
     directory: string | null;
     hosts: readonly string[] | null;
+    pauses: readonly Pause[];
   }>`
     select clock_timestamp() as at, (select to_jsonb(e) from (${earlier}) e) as earlier, h.policy_hash as policy, h.directory_hash as directory,
-      ${lastPublished(tenant)} as published,
+      ${lastPublished(tenant)} as published, ${pausesOf(tenant)} as pauses,
       (select callback_hosts from agents where tenant = ${tenant} and agent = ${agent}) as hosts
     from (values (1)) one left join active h on h.tenant = ${tenant}`.execute(trx);
   const [row] = rows;
@@ -154,6 +159,7 @@ async function look(trx: Transaction<Tables>, { tenant, agent }: AgentIdentity, 
     publishedHash: row.published,
     directoryHash: row.directory,
     callbackHosts: row.hosts ?? [],
+    pauses: pausesIn(row.pauses),
   };
 }
 
@@ -194,6 +200,7 @@ async function create(
   asked: Asked | null,
 ): Promise<Step> {
   const { tenant, agent } = identity;
+  refuseWhilePaused(found.pauses, { agent, lanes: [] });
   checkCallback(deps, body, found.callbackHosts);
   checkWorkflow(body);
   if (found.policyHash !== found.publishedHash) throw otherThanPublished(found.policyHash, found.publishedHash);
@@ -220,12 +227,13 @@ async function create(
   const routed = resolve(policy, { ...input, recent, ...said });
   if (!routed.ok) throw routingError(routed.issues);
   const { plan } = routed;
+  refuseWhilePaused(found.pauses, { agent, lanes: [plan.lane, ...plan.signOffs.map(({ lane }) => lane)] });
   const follows = await readAnswered(trx, identity, body);
   const packet = buildPacket(body, plan, agent, { ...(excepted ? { exception: excepted.packet } : {}), ...(follows ? { follows } : {}) });
   const approvalId = `ap_${randomBytes(12).toString('hex')}`;
   const packetDigest = digest(packet as unknown as Json);
   const actionDigest = digest(body.action);
-  const submitted: Submitted = { tenant, approvalId, agent, agentOwner: identity.owner, body, plan, packet, packetDigest, actionDigest };
+  const submitted: Submitted = { tenant, approvalId, agent, agentOwner: identity.owner, body, plan, packet, asSubmitted: packet, packetDigest, actionDigest };
   const ended = plan.effect === 'allow' || plan.effect === 'block';
   const events = [requestedEvent(submitted, bodyDigest), routedEvent(submitted), ...(ended ? [endedAtOnce(plan)] : [])];
   const added = await addEntries(

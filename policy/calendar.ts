@@ -45,6 +45,23 @@ export function workingTimeAfter(calendar: Calendar | null, from: Instant, withi
   throw new Error(`The calendar in ${calendar.zone} has no opening hours in ten years`);
 }
 
+/** How much working time lies between two instants, in milliseconds: as much as {@link workingTimeAfter} the first takes to the second. */
+export function workingTimeBetween(calendar: Calendar | null, from: Instant, to: Instant): number {
+  if (calendar === null) return Math.max(0, ms(to) - ms(from));
+  const first = moment.tz(ms(from), calendar.zone).format('YYYY-MM-DD');
+  let sum = 0;
+  for (let day = 0; day < DAYS_MAX; day += 1) {
+    const date = dayAfter(first, day);
+    if (at(calendar.zone, date, 0) >= ms(to)) return sum;
+    for (const [opens, closes] of openSpans(calendar, date)) {
+      const start = Math.max(at(calendar.zone, date, opens), ms(from));
+      const end = Math.min(at(calendar.zone, date, closes), ms(to));
+      sum += Math.max(0, end - start);
+    }
+  }
+  return sum;
+}
+
 const dayAfter = (date: string, days: number): string => moment.utc(date).add(days, 'days').format('YYYY-MM-DD');
 
 /** The instant of a wall time, in milliseconds. One that a change of clocks leaves out is the same distance after midnight's offset. */

@@ -304,6 +304,9 @@ class Alarm {
 /** Whether an attempt may take longer than a task of this workflow should. Earlier versions made every message inside of one. */
 const isSlow = (todo: Todo): boolean => todo.slow === true && patched(SLOW);
 
+/** What a run has begun is not begun twice, but where a person opened it again after it had been given up. */
+const nameOf = ({ id, again }: Todo): string => (again === undefined ? id : `${id} again ${String(again)}`);
+
 /** Starts what the view says is owed, each once in this run; hands what does not succeed at first to a `delivery` workflow. */
 class Effects {
   private readonly begun = new Set<string>();
@@ -325,7 +328,7 @@ class Effects {
 
   /** `answering`: someone waits for this task to complete, so nothing slow may ride in it. What an agent is owed comes first. */
   begin(view: ApprovalView, answering: boolean): void {
-    const fresh = view.todo.filter((todo) => !this.begun.has(todo.id));
+    const fresh = view.todo.filter((todo) => !this.begun.has(nameOf(todo)));
     const calls = fresh.filter((todo) => todo.kind === 'callback');
     const callbacks = calls.map((todo) => this.track(todo, todo.quick === true));
     const first = Promise.all(callbacks);
@@ -338,7 +341,7 @@ class Effects {
   }
 
   private track(todo: Todo, asLocal: boolean, after?: Promise<unknown>): Promise<void> {
-    this.begun.add(todo.id);
+    this.begun.add(nameOf(todo));
     const run = this.perform(todo, asLocal, after).finally(() => this.running.delete(run));
     this.running.add(run);
     return run;
@@ -360,7 +363,8 @@ class Effects {
         workflowTaskTimeout: '5s',
         parentClosePolicy: ParentClosePolicy.ABANDON,
         cancellationType: ChildWorkflowCancellationType.ABANDON,
-        workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+        // One that was given up had a workflow, which completed.
+        workflowIdReusePolicy: todo.again === undefined ? WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY : WorkflowIdReusePolicy.ALLOW_DUPLICATE,
       });
     } catch (error) {
       if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;

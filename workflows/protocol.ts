@@ -4,6 +4,7 @@
  * Must stay free of Node built-ins and of zod: workflow code imports it.
  */
 import type { OwedKind } from '../domain/events';
+import type { JsonObject } from '../domain/json';
 import type { Refusal } from '../domain/moves';
 import type { ApprovalResult } from '../domain/outcome';
 import type { RequestDraft } from '../domain/request';
@@ -57,6 +58,17 @@ export const PAUSE_SIGNAL = 'countersign_pause';
 export const RESUME_SIGNAL = 'countersign_resume';
 /** Why an agent's workflow is paused; null while it is not. */
 export const PAUSED_QUERY = 'countersign_paused';
+
+/**
+ * Sent to the same workflow, with an {@link Asking}: somebody who is to decide asks the agent for information. Ids and nothing else, for
+ * the same reasons: the question is read from the record, with the agent's key.
+ */
+export const QUESTION_SIGNAL = 'countersign-question';
+
+/** Never encrypted: an agent's worker has none of Countersign's keys. */
+export interface Asking extends Knock {
+  readonly question: string;
+}
 
 /** Never encrypted: an agent's worker has none of Countersign's keys. */
 export interface PauseMessage {
@@ -117,6 +129,8 @@ export type CommitCommand =
   | { readonly type: 'clock' }
   | { readonly type: 'command'; readonly commandId: string }
   | ({ readonly type: 'withdraw' } & WithdrawMessage)
+  /** Intake was paused, and what was open is withdrawn: `entry` of the tenant's own record says so. */
+  | { readonly type: 'intake'; readonly entry: number }
   /** A message that is none of ours, to be refused on the record. */
   | { readonly type: 'unsigned'; readonly message: string };
 
@@ -266,6 +280,16 @@ export interface SubmittedRequest {
   /** For the child's static summary. */
   readonly headline: string;
   readonly timeScale: number;
+  /** What the agent does while it waits. Absent where its worker's activities are of an older version. */
+  readonly meanwhile?: MeanwhileDirective;
+}
+
+/** By the name of one of the closed list, with what it carries. */
+export interface MeanwhileDirective {
+  readonly agent: string;
+  readonly retryAfterMs?: number | undefined;
+  readonly alternative?: { readonly type: string; readonly params: JsonObject; readonly summary: string } | undefined;
+  readonly toPercent?: number | undefined;
 }
 
 /** The activities that an agent's own worker registers. They hold the agent's key; its workflow never sees it. */
@@ -273,6 +297,40 @@ export interface AgentActivities {
   submitApprovalRequest(input: { readonly idempotencyKey: string; readonly request: RequestDraft }): Promise<SubmittedRequest>;
   /** How it ended, from the record; null while it is open. */
   readApprovalResult(input: { readonly approvalId: string }): Promise<ApprovalResult | null>;
+}
+
+/** Those that an agent's worker registers beside, where its workflows answer questions or add evidence. */
+export interface AgentWords {
+  /** What the agent is asked for on it and has not answered yet, from the record. */
+  readQuestions(input: { readonly approvalId: string }): Promise<readonly AgentQuestion[]>;
+  /** The same key with the same words is the same reply. False where nobody waits for it any more. */
+  replyToQuestion(input: AgentReply): Promise<boolean>;
+  /** The same key with the same evidence is the same piece. Fails for good where it is refused; its type is the code. */
+  addApprovalEvidence(input: AgentEvidence): Promise<void>;
+}
+
+/** What somebody who is to decide wants to know from the agent, in that person's words. */
+export interface AgentQuestion {
+  readonly approvalId: string;
+  /** Its id: `q1`. */
+  readonly question: string;
+  readonly text: string;
+  readonly dueAt: string;
+}
+
+export interface AgentReply {
+  readonly idempotencyKey: string;
+  readonly approvalId: string;
+  readonly question: string;
+  readonly text: string;
+}
+
+export interface AgentEvidence {
+  readonly idempotencyKey: string;
+  readonly approvalId: string;
+  readonly name: string;
+  readonly title: string;
+  readonly content: string;
 }
 
 export type { ApprovalResult, ApprovalView };

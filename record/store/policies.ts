@@ -53,7 +53,7 @@ export interface PublishResult {
   readonly replaces: string | null;
 }
 
-interface Pointer {
+export interface Pointer {
   readonly policy_hash: string | null;
   readonly directory_hash: string | null;
 }
@@ -69,7 +69,7 @@ export const whilePolicyHolds = (tenant: string): RawBuilder<unknown> => sql`pg_
 /** The hash of the policy that the record says was published last: the pointer that says otherwise was not moved by a publication. */
 export const lastPublished = (tenant: string | RawBuilder<unknown>): RawBuilder<string | null> => sql`(
   select e.fields #>> '{hash,value}' from entries e
-  where e.tenant = ${tenant} and e.approval_id = ${ADMIN_APPROVAL} and e.type = 'policy_published' order by e.seq desc limit 1)`;
+  where e.tenant = ${tenant} and e.approval_id = ${sql.lit(ADMIN_APPROVAL)} and e.type = 'policy_published' order by e.seq desc limit 1)`;
 
 const lastPublishedHash = async (db: Db | Trx, tenant: string): Promise<string | null> =>
   (await sql<{ hash: string | null }>`select ${lastPublished(tenant)} as hash`.execute(db)).rows[0]?.hash ?? null;
@@ -78,14 +78,14 @@ const lastPublishedHash = async (db: Db | Trx, tenant: string): Promise<string |
 const PATIENCE_MS = 5_000;
 const LOCK_TIMEOUT = '55P03';
 
-/** Waits until no request is being routed and no other publication runs; then locks the tenant's pointer. */
-async function lockPointer(trx: Trx, tenant: string): Promise<Pointer> {
+/** Waits until no request is being routed and no other publication runs; then locks the tenant's pointer. `nothing`: what is said where it waits in vain. */
+export async function lockPointer(trx: Trx, tenant: string, nothing = 'Nothing was published'): Promise<Pointer> {
   await sql.raw(`set local lock_timeout = ${String(PATIENCE_MS)}`).execute(trx);
   try {
     await sql`select pg_advisory_xact_lock(${lockName(tenant)})`.execute(trx);
   } catch (cause) {
     if (!isCode(cause, LOCK_TIMEOUT)) throw cause;
-    const message = `Nothing was published: requests of ${tenant} have been in the middle of routing for ${String(PATIENCE_MS / 1000)} s, or somebody else publishes; try again`;
+    const message = `${nothing}: requests of ${tenant} have been in the middle of routing for ${String(PATIENCE_MS / 1000)} s, or somebody else publishes; try again`;
     throw new RecordError('store_busy', message, null, { cause });
   }
   await trx
@@ -98,12 +98,12 @@ async function lockPointer(trx: Trx, tenant: string): Promise<Pointer> {
 
 const isCode = (error: unknown, code: string): boolean => typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 
-interface Last {
+export interface Last {
   readonly head: Head;
   readonly at: Instant | null;
 }
 
-async function lastOf(trx: Trx, tenant: string): Promise<Last> {
+export async function lastOf(trx: Trx, tenant: string): Promise<Last> {
   const last = await trx
     .selectFrom('entries')
     .select(['seq', 'leaf', 'at'])
@@ -116,56 +116,65 @@ async function lastOf(trx: Trx, tenant: string): Promise<Last> {
 }
 
 /** Read under the lock: whatever was routed before it is older, whatever comes after it is younger. A clock that jumped back reorders nothing. */
-async function timeOf(trx: Trx, given: Instant | undefined, last: Instant | null): Promise<Instant> {
+export async function timeOf(trx: Trx, given: Instant | undefined, last: Instant | null): Promise<Instant> {
   const now = given ?? (await databaseTime(trx));
   return given === undefined && last !== null && last > now ? last : now;
 }
 
+export interface PublishContent {
+  readonly policy?: PolicyContent;
+  readonly directory?: DirectoryContent;
+}
+
+export interface PublishResults {
+  readonly policy: PublishResult | null;
+  readonly directory: PublishResult | null;
+}
+
 /** Stores what was checked, policy and people together, and makes it hold from the next request on; all of it or nothing. */
-export const publish = (
-  db: Db,
-  content: { readonly policy?: PolicyContent; readonly directory?: DirectoryContent },
-  meta: PublishMeta,
-): Promise<{ readonly policy: PublishResult | null; readonly directory: PublishResult | null }> =>
-  db.transaction().execute(async (trx) => {
-    const { tenant, by, record } = meta;
-    const { policy, directory } = content;
-    const held = await lockPointer(trx, tenant);
-    if (policy) await expectHeld(trx, policy.hash, held.policy_hash, meta);
-    const last = await lastOf(trx, tenant);
-    const at = await timeOf(trx, meta.at, last.at);
-    let { head } = last;
-    const tell = async (event: AdminEvent, before: string | null): Promise<number> => {
-      const items = [{ event, commandId: null }];
-      const done = await append(trx, { tenant, approvalId: ADMIN_APPROVAL, head, at, items, context: { replaces: before }, record });
-      ({ head } = done);
-      return head.seq;
-    };
-    const publishDirectoryIn = async ({ hash, text }: DirectoryContent): Promise<PublishResult> => {
-      const replaces = held.directory_hash;
-      if (replaces === hash) return { hash, seq: null, replaces };
-      await trx
-        .insertInto('directories')
-        .values({ tenant, hash, text, published_at: at, published_by: by })
-        .onConflict((c) => c.doNothing())
-        .execute();
-      await trx.updateTable('active').set({ directory_hash: hash }).where('tenant', '=', tenant).execute();
-      return { hash, seq: await tell({ type: 'directory_published', hash, by }, replaces), replaces };
-    };
-    const publishPolicyIn = async ({ hash, name, version, files }: PolicyContent): Promise<PublishResult> => {
-      const replaces = held.policy_hash;
-      // A pointer that somebody moved by hand is set right by publishing, also where it points to just this.
-      if (replaces === hash && (await lastPublishedHash(trx, tenant)) === hash) return { hash, seq: null, replaces };
-      await trx
-        .insertInto('policies')
-        .values({ tenant, hash, name, version, files: JSON.stringify(files), published_at: at, published_by: by })
-        .onConflict((c) => c.doNothing())
-        .execute();
-      await trx.updateTable('active').set({ policy_hash: hash }).where('tenant', '=', tenant).execute();
-      return { hash, seq: await tell({ type: 'policy_published', name, version, hash, by }, replaces), replaces };
-    };
-    return { directory: directory ? await publishDirectoryIn(directory) : null, policy: policy ? await publishPolicyIn(policy) : null };
-  });
+export const publish = (db: Db, content: PublishContent, meta: PublishMeta): Promise<PublishResults> =>
+  db.transaction().execute((trx) => publishIn(trx, content, meta));
+
+/** The same in a transaction of the caller's, for what has to change together with it. */
+export async function publishIn(trx: Trx, content: PublishContent, meta: PublishMeta): Promise<PublishResults> {
+  const { tenant, by, record } = meta;
+  const { policy, directory } = content;
+  const held = await lockPointer(trx, tenant);
+  if (policy) await expectHeld(trx, policy.hash, held.policy_hash, meta);
+  const last = await lastOf(trx, tenant);
+  const at = await timeOf(trx, meta.at, last.at);
+  let { head } = last;
+  const tell = async (event: AdminEvent, before: string | null): Promise<number> => {
+    const items = [{ event, commandId: null }];
+    const done = await append(trx, { tenant, approvalId: ADMIN_APPROVAL, head, at, items, context: { replaces: before }, record });
+    ({ head } = done);
+    return head.seq;
+  };
+  const publishDirectoryIn = async ({ hash, text }: DirectoryContent): Promise<PublishResult> => {
+    const replaces = held.directory_hash;
+    if (replaces === hash) return { hash, seq: null, replaces };
+    await trx
+      .insertInto('directories')
+      .values({ tenant, hash, text, published_at: at, published_by: by })
+      .onConflict((c) => c.doNothing())
+      .execute();
+    await trx.updateTable('active').set({ directory_hash: hash }).where('tenant', '=', tenant).execute();
+    return { hash, seq: await tell({ type: 'directory_published', hash, by }, replaces), replaces };
+  };
+  const publishPolicyIn = async ({ hash, name, version, files }: PolicyContent): Promise<PublishResult> => {
+    const replaces = held.policy_hash;
+    // A pointer that somebody moved by hand is set right by publishing, also where it points to just this.
+    if (replaces === hash && (await lastPublishedHash(trx, tenant)) === hash) return { hash, seq: null, replaces };
+    await trx
+      .insertInto('policies')
+      .values({ tenant, hash, name, version, files: JSON.stringify(files), published_at: at, published_by: by })
+      .onConflict((c) => c.doNothing())
+      .execute();
+    await trx.updateTable('active').set({ policy_hash: hash }).where('tenant', '=', tenant).execute();
+    return { hash, seq: await tell({ type: 'policy_published', name, version, hash, by }, replaces), replaces };
+  };
+  return { directory: directory ? await publishDirectoryIn(directory) : null, policy: policy ? await publishPolicyIn(policy) : null };
+}
 
 /** Compare and swap: whoever looked at one policy does not replace another. What holds already needs no swap. */
 async function expectHeld(trx: Trx, hash: string, held: string | null, { tenant, expect }: PublishMeta): Promise<void> {
