@@ -31,7 +31,7 @@ const EVIDENCE = [{ name: 'thread', title: 'What the customer wrote', source: 'c
 
 export async function countersignDesk(ground: Ground, stack: Stack): Promise<Desk> {
   const deps = apiDeps(ground.core, { client: stack.client, taskQueue: TASK_QUEUE });
-  const makeMove = createMakeMove(deps);
+  const { makeMove } = createMakeMove(deps);
   const directory = await deps.directoryOf(TENANT);
   const person = directory && personOf(directory, APPROVER);
   if (!person) throw new Error(`${APPROVER} is not in the directory`);

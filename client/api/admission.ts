@@ -24,6 +24,9 @@ export interface Doors {
  */
 export const DOORS: Doors = { requests: { places: 16, line: 600 }, moves: { places: 16, line: 600 } };
 
+/** Agents answer questions and add evidence by a door of their own, so that they keep no person waiting: few at once, each is short. */
+export const AGENT_MOVES: Places = { places: 4, line: 200 };
+
 /** Of the ten connections to the store that the API keeps, submits, each a transaction, take so many at most. */
 export const SUBMITS_MAX = 6;
 

@@ -8,7 +8,7 @@ import type { Family } from '../../activities/telemetry/exposition';
 import type { AgentIdentity } from '../../domain/request';
 import type { ApiDeps } from './deps';
 import type { Identify } from './identity';
-import type { MakeMove } from './moves';
+import type { MakeAgentMove, MakeMove } from './moves';
 import { ApiError } from './problems';
 import { SESSION_COOKIE } from './sessions';
 import { isWatcher, type Caller, type SignedIn } from './visibility';
@@ -42,6 +42,7 @@ export interface Context {
   readonly deps: ApiDeps;
   readonly identify: Identify;
   readonly makeMove: MakeMove;
+  readonly makeAgentMove: MakeAgentMove;
 }
 
 export function theCaller(request: FastifyRequest): Caller {
@@ -65,6 +66,13 @@ export function theOperator(request: FastifyRequest): SignedIn {
   const person = thePerson(request);
   if (!isWatcher(person.person)) throw new ApiError('forbidden', 'This is for operators and auditors of a tenant');
   return person;
+}
+
+/** Who may throw the switch of a tenant's intake: no policy says so, because it has to work when the policy is what is wrong. */
+export function theTenantsOperator(request: FastifyRequest): SignedIn {
+  const viewer = thePerson(request);
+  if (!viewer.person.roles.includes('operator')) throw new ApiError('forbidden', 'This is for people with the role operator');
+  return viewer;
 }
 
 /** Fills `request.caller` as the route asks, before anything of the message is read. */

@@ -3,7 +3,8 @@
  */
 import type { Client } from '@temporalio/client';
 import type { Core } from '../../activities/core';
-import type { ApiDeps } from './deps';
+import { pauseIntake, resumeIntake } from '../../activities/intake';
+import { PATIENCE, type ApiDeps } from './deps';
 import { createGateway } from './gateway';
 import { createSessions } from './sessions';
 
@@ -21,11 +22,14 @@ export function apiDeps(
   { deps, active, tokens, submit, commit }: Core,
   { client, taskQueue, patience, rateLimit, draining, doors, payloads = null }: ApiOptions,
 ): ApiDeps {
+  const gateway = createGateway(client, { taskQueue, timeScale: deps.clock.scale });
+  const nudge = (tenant: string, approvalId: string): Promise<void> => gateway.nudge(tenant, approvalId, (patience ?? PATIENCE).engineMs);
   return {
     ...deps,
     submit,
     commit,
-    gateway: createGateway(client, { taskQueue, timeScale: deps.clock.scale }),
+    gateway,
+    intake: { pause: (input) => pauseIntake({ ...deps, active, commit, nudge }, input), resume: (input) => resumeIntake(deps, input) },
     sessions: createSessions(deps.keys.command.privateKey),
     directoryOf: (tenant) => active.directoryOf(deps.db, tenant),
     jwks: tokens.jwks,

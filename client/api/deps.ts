@@ -5,8 +5,10 @@
 import type { Deps } from '../../activities/deps';
 import type { Cipher } from '../../activities/codec/codec';
 import type { Commit } from '../../activities/commit';
+import type { IntakeInput, IntakePaused } from '../../activities/intake';
 import type { Submit } from '../../activities/submit';
 import type { Directory } from '../../domain/directory';
+import type { IntakeOpen } from '../../record/admin';
 import type { Doors } from './admission';
 import type { Gateway } from './gateway';
 import type { Sessions } from './sessions';
@@ -38,11 +40,18 @@ export interface PayloadAccess {
   readonly operatorTenant: string | null;
 }
 
+/** The kill switch. */
+export interface Intake {
+  pause(input: IntakeInput & { readonly open: IntakeOpen }): Promise<IntakePaused>;
+  resume(input: IntakeInput): Promise<{ readonly seq: number | null }>;
+}
+
 export interface ApiDeps extends Deps {
   readonly submit: Submit;
   readonly commit: Commit;
   readonly gateway: Gateway;
   readonly sessions: Sessions;
+  readonly intake: Intake;
   /** The tenant's active directory; null when none is published. */
   readonly directoryOf: (tenant: string) => Promise<Directory | null>;
   /** Public keys of decision tokens. */

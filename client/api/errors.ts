@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
-import { CommitError, SubmitError } from '../../activities/errors';
+import { CommitError, IntakeError, SubmitError } from '../../activities/errors';
 import { RecordError } from '../../record/errors';
 import { ApiError, type ProblemCode } from './problems';
 
@@ -48,9 +48,12 @@ function validationError(error: {
 export function toApiError(error: unknown, log: FastifyBaseLogger): ApiError {
   if (error instanceof ApiError) return error;
   if (error instanceof SubmitError) return new ApiError(error.code, error.message, error.issues.length > 0 ? { issues: error.issues } : {}, { cause: error });
+  if (error instanceof IntakeError) return new ApiError(error.code, error.message, {}, { cause: error });
   if (error instanceof CommitError && error.code === 'no_directory') return new ApiError('no_directory', error.message, {}, { cause: error });
   if (error instanceof RecordError && Object.hasOwn(JSON_FAULTS, error.code))
     return new ApiError(JSON_FAULTS[error.code] ?? 'invalid_json', error.message, {}, { cause: error });
+  // Requests have been in the middle of routing for long; the record's own sentence says so.
+  if (error instanceof RecordError && error.code === 'store_busy') return new ApiError('busy', error.message, {}, { cause: error });
   if (hasZodFastifySchemaValidationErrors(error)) return validationError(error);
   const code = typeof error === 'object' && error !== null && 'code' in error ? textOf(error.code) : '';
   const known = Object.hasOwn(FRAMEWORK, code) ? FRAMEWORK[code] : undefined;

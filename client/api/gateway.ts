@@ -4,8 +4,16 @@
  * whether the move counted is never learned from them, only from the record (./moves.ts).
  */
 import { isGrpcServiceError, WorkflowNotFoundError, type Client } from '@temporalio/client';
-import { startApproval, type StartApproval } from '../../activities/engine';
-import { approvalWorkflowId, COMMAND_UPDATE, WITHDRAW_SIGNAL, type CommandAnswer, type CommandMessage, type WithdrawMessage } from '../../workflows/protocol';
+import { nudge, startApproval, startDelivery, type StartApproval, type StartDelivery } from '../../activities/engine';
+import {
+  approvalWorkflowId,
+  COMMAND_UPDATE,
+  deliveryWorkflowId,
+  WITHDRAW_SIGNAL,
+  type CommandAnswer,
+  type CommandMessage,
+  type WithdrawMessage,
+} from '../../workflows/protocol';
 
 export type GatewayErrorCode = 'no_workflow' | 'paused' | 'unavailable';
 
@@ -25,6 +33,10 @@ export interface Gateway {
   startApproval(start: StartApproval, timeoutMs: number): Promise<void>;
   sendCommand(tenant: string, approvalId: string, commandId: string, timeoutMs: number): Promise<CommandAnswer>;
   signalWithdraw(tenant: string, approvalId: string, message: WithdrawMessage, timeoutMs: number): Promise<void>;
+  /** Makes an open approval look at the record again. */
+  nudge(tenant: string, approvalId: string, timeoutMs: number): Promise<void>;
+  /** Idempotent: a delivery that is under way already counts as started. */
+  startDelivery(start: StartDelivery, timeoutMs: number): Promise<void>;
   /** Whether the engine answers at all. */
   ready(timeoutMs: number): Promise<boolean>;
 }
@@ -69,6 +81,12 @@ export function createGateway(client: Client, options: GatewayOptions): Gateway 
     async signalWithdraw(tenant, approvalId, message, timeoutMs) {
       const workflowId = approvalWorkflowId(tenant, approvalId);
       await told(workflowId, timeoutMs, () => client.workflow.getHandle(workflowId).signal<[WithdrawMessage]>(WITHDRAW_SIGNAL, message));
+    },
+    async nudge(tenant, approvalId, timeoutMs) {
+      await told(approvalWorkflowId(tenant, approvalId), timeoutMs, () => nudge(client, tenant, approvalId));
+    },
+    async startDelivery(start, timeoutMs) {
+      await told(deliveryWorkflowId(start.tenant, start.approvalId, start.owedId), timeoutMs, () => startDelivery(client, options, start));
     },
     async ready(timeoutMs) {
       try {

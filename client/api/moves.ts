@@ -1,5 +1,5 @@
 /**
- * A person's move: stored and signed first, then handed to the workflow by its id, then answered from the record.
+ * A move of a person, or of the agent that asked: stored and signed first, then handed to the workflow by its id, then answered from the record.
  * Promises: whatever the engine says, the answer is the record's; the same id is used for every try, so a move counts once;
  * when the time is up the caller gets the command's id to look later, never a guess.
  */
@@ -8,13 +8,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
 import { issueCommand } from '../../activities/commands';
 import { readAnswer } from '../../activities/commit';
+import type { OwedKind } from '../../domain/events';
 import type { Instant, Json } from '../../domain/json';
 import type { CommandBody, Move } from '../../domain/moves';
 import { isOutcome, type State } from '../../domain/outcome';
+import type { AgentIdentity } from '../../domain/request';
 import { canonical } from '../../record/canonical';
 import type { Db } from '../../record/store/database';
 import type { CommandAnswer } from '../../workflows/protocol';
-import { createDoor, DOORS } from './admission';
+import { AGENT_MOVES, createDoor, DOORS } from './admission';
 import { PATIENCE, type ApiDeps } from './deps';
 import { createLimiter, IN_FLIGHT_MAX } from './limiter';
 import { ApiError, notFound } from './problems';
@@ -22,25 +24,47 @@ import { standing, type ApprovalRow } from './reads';
 import type { MoveInput } from './schemas';
 import type { SignedIn } from './visibility';
 
-type Moved =
+export type Moved =
   { readonly status: 'answered'; readonly commandId: string; readonly answer: CommandAnswer } | { readonly status: 'stored'; readonly commandId: string };
 
-export type MakeMove = (viewer: SignedIn, approval: ApprovalRow, input: MoveInput, idempotencyKey: string | undefined) => Promise<Moved>;
+/** Where one act of a person moves several. */
+export interface AsOneOfMany {
+  /** Names the act. */
+  readonly bulk: string;
+  /** When the act's time is up, by the clock of the process: what is not answered by then is stored. */
+  readonly deadline: number;
+}
+
+/** What a move is made on. */
+export type Target = Pick<ApprovalRow, 'tenant' | 'approvalId' | 'state'>;
+
+export type MakeMove = (
+  viewer: Pick<SignedIn, 'tenant' | 'person' | 'signedInAt'>,
+  approval: Target,
+  input: MoveInput,
+  idempotencyKey: string | undefined,
+  oneOf?: AsOneOfMany,
+) => Promise<Moved>;
+
+/** Moves that only the agent makes, or that it makes like a person who was asked. */
+export type AgentMove = Extract<Move, { type: 'reply' | 'add_evidence' }>;
+
+export type MakeAgentMove = (agent: AgentIdentity, approval: Target, move: AgentMove, idempotencyKey: string | undefined) => Promise<Moved>;
 
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 1_000;
 /** Between looks at the record while the engine is at work, in milliseconds. */
 const LOOK_MS = { least: 12, most: 500 };
 
-/** The same person, approval and key name the same command, in any process and at any time. */
-export const commandIdOf = (tenant: string, approvalId: string, person: string, key: string): string =>
+/** The same person (or agent), approval and key name the same command, in any process and at any time. */
+export const commandIdOf = (tenant: string, approvalId: string, mover: string | { readonly agent: string }, key: string): string =>
   createHash('sha256')
-    .update(JSON.stringify([tenant, approvalId, person, key]))
+    .update(JSON.stringify([tenant, approvalId, mover, key]))
     .digest('base64url');
 
 /** A move without what the caller saw of the packet, which the command carries beside it. */
 export function splitMove(input: MoveInput): { readonly move: Move; readonly packetDigest: string | null } {
-  if (input.type === 'claim' || input.type === 'release') return { move: input, packetDigest: null };
+  if (!('packet_digest' in input)) return { move: input, packetDigest: null };
   const { packet_digest: packetDigest, ...move } = input;
   return { move, packetDigest };
 }
@@ -92,15 +116,26 @@ async function whereItStands(db: Db, tenant: string, approvalId: string, command
   };
 }
 
-export function createMakeMove(deps: ApiDeps): MakeMove {
+/** A move with whoever makes it. */
+interface Making {
+  readonly person: string;
+  readonly agent?: string;
+  /** When the person signed in; null for an agent, which shows its key each time. */
+  readonly signedInAt: Instant | null;
+  readonly move: Move;
+  readonly packetDigest: string | null;
+}
+
+export function createMakeMove(deps: ApiDeps): { readonly makeMove: MakeMove; readonly makeAgentMove: MakeAgentMove } {
   const { db, gateway, commit, log } = deps;
   const patience = deps.patience ?? PATIENCE;
   const limiter = createLimiter(IN_FLIGHT_MAX);
   const looks = createLooks();
   const enter = createDoor((deps.doors ?? DOORS).moves, 'moves of people');
+  const enterAgents = createDoor(AGENT_MOVES, 'moves of agents');
 
   /** The first level opens moments after the submit; a move that comes in between waits for it instead of being refused. */
-  async function untilOpened(approval: ApprovalRow, deadline: number): Promise<void> {
+  async function untilOpened(approval: Target, deadline: number): Promise<void> {
     for (let state = approval.state, pause = FIRST_PAUSE_MS; state === 'routing' && Date.now() < deadline; pause = Math.min(pause * 2, LONGEST_PAUSE_MS)) {
       await sleep(pause);
       ({ state } = await standing(db, approval.tenant, approval.approvalId));
@@ -148,16 +183,33 @@ export function createMakeMove(deps: ApiDeps): MakeMove {
     }
   }
 
-  async function make(...[viewer, approval, input, idempotencyKey]: Parameters<MakeMove>): Promise<Moved> {
-    const { tenant, approvalId } = approval;
-    const person = viewer.person.id;
-    const { move, packetDigest } = splitMove(input);
-    const commandId = idempotencyKey === undefined ? randomUUID() : commandIdOf(tenant, approvalId, person, idempotencyKey);
+  /** Nobody waits for it: a workflow that cannot be started now is started by the sweep. */
+  async function deliverAgain(tenant: string, approvalId: string, owedId: string): Promise<void> {
+    const debt = await db
+      .selectFrom('deliveries')
+      .select(['kind', 'target'])
+      .where('tenant', '=', tenant)
+      .where('approval_id', '=', approvalId)
+      .where('owed_id', '=', owedId)
+      .executeTakeFirst();
+    if (!debt) return;
+    const about = { tenant, approvalId, owedId, kind: debt.kind as OwedKind, summary: `${debt.kind}: ${debt.target}` };
+    try {
+      await gateway.startDelivery(about, patience.engineMs);
+    } catch (error) {
+      log.warn({ err: error, tenant, approvalId, owedId }, 'the delivery is to be tried again and its workflow did not start; the sweep will start it');
+    }
+  }
+
+  async function make({ tenant, approvalId, state }: Target, who: Making, idempotencyKey: string | undefined, oneOf?: AsOneOfMany): Promise<Moved> {
+    const { person, agent, move, packetDigest } = who;
+    const commandId = idempotencyKey === undefined ? randomUUID() : commandIdOf(tenant, approvalId, agent === undefined ? person : { agent }, idempotencyKey);
     const started = Date.now();
-    await untilOpened(approval, started + patience.openMs);
+    const deadline = Math.min(started + patience.moveMs, oneOf?.deadline ?? Infinity);
+    await untilOpened({ tenant, approvalId, state }, Math.min(started + patience.openMs, deadline));
     const before = await whereItStands(db, tenant, approvalId, commandId);
     const now = deps.clock.now({ database: before.at, workflowTime: null });
-    const command = { tenant, approvalId, commandId, person, move, packetDigest, signedInAt: viewer.signedInAt, now };
+    const command = { tenant, approvalId, commandId, person, agent, bulk: oneOf?.bulk, move, packetDigest, signedInAt: who.signedInAt ?? now, now };
     const stored = before.stored ?? (await issueCommand(deps, command));
     if (!sameMove(stored.move, move) || stored.packetDigest !== packetDigest) {
       throw new ApiError(
@@ -166,9 +218,16 @@ export function createMakeMove(deps: ApiDeps): MakeMove {
         { command_id: commandId },
       );
     }
-    const answer = await answered(tenant, approvalId, commandId, started + patience.moveMs, before);
+    const answer = await answered(tenant, approvalId, commandId, deadline, before);
+    // What is open carries it out itself.
+    if (answer?.accepted && move.type === 'reopen_delivery' && isOutcome(answer.state as State)) await deliverAgain(tenant, approvalId, move.owed_id);
     return answer ? { status: 'answered', commandId, answer } : { status: 'stored', commandId };
   }
 
-  return (...move) => enter(() => make(...move));
+  return {
+    makeMove: (viewer, approval, input, key, oneOf) =>
+      enter(() => make(approval, { person: viewer.person.id, signedInAt: viewer.signedInAt, ...splitMove(input) }, key, oneOf)),
+    makeAgentMove: ({ agent }, approval, move, key) =>
+      enterAgents(() => make(approval, { person: '', agent, signedInAt: null, move, packetDigest: null }, key)),
+  };
 }

@@ -3,7 +3,8 @@
  */
 import type { z } from 'zod';
 import type { ApprovalRow } from './reads';
-import type { ApprovalSchema, SubmittedSchema } from './schemas';
+import type { Question } from './questions';
+import type { ApprovalSchema, QuestionSchema, RequestStateSchema, SubmittedSchema } from './schemas';
 import { factLines } from '../../domain/answers';
 import { conditionWords } from '../../domain/conditions';
 import type { ApprovalEvent, OwedKind } from '../../domain/events';
@@ -12,7 +13,7 @@ import type { Conditions } from '../../domain/plan';
 
 export type Submitted = z.output<typeof SubmittedSchema>;
 
-const pageOf = (publicUrl: string, approvalId: string): string => `${publicUrl}/approvals/${encodeURIComponent(approvalId)}`;
+export const pageOf = (publicUrl: string, approvalId: string): string => `${publicUrl}/approvals/${encodeURIComponent(approvalId)}`;
 
 export const presentApproval = (a: ApprovalRow, publicUrl: string): z.output<typeof ApprovalSchema> => ({
   approval_id: a.approvalId,
@@ -36,6 +37,23 @@ export const presentApproval = (a: ApprovalRow, publicUrl: string): z.output<typ
   created_at: a.createdAt,
   updated_at: a.updatedAt,
   page: pageOf(publicUrl, a.approvalId),
+});
+
+const presentQuestion = ({ id, of, by, text, askedAt, dueAt, status, answer }: Question): z.output<typeof QuestionSchema> => ({
+  id,
+  of,
+  by,
+  text,
+  asked_at: askedAt,
+  due_at: dueAt,
+  status,
+  answer,
+});
+
+/** With what was asked about it. */
+export const presentRequest = (a: ApprovalRow, publicUrl: string): z.output<typeof RequestStateSchema> => ({
+  ...presentApproval(a, publicUrl),
+  questions: a.questions.map(presentQuestion),
 });
 
 /** `2026-11-21 09:30 UTC`. */

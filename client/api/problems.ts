@@ -24,6 +24,10 @@ const PROBLEMS = {
   invalid_request: [422, 'The request is not well-formed'],
   invalid_query: [400, 'The address has a malformed part'],
   too_large: [413, 'Too large'],
+  // moves of many at once
+  mixed_batch: [422, 'Not similar enough for one act'],
+  // intake
+  unknown_scope: [422, 'There is nothing of that name to pause'],
   // submit
   unknown_action: [422, 'Unknown action'],
   missing_fact: [422, 'A fact is missing'],
@@ -39,6 +43,7 @@ const PROBLEMS = {
   key_reused: [409, 'The key was used for something else'],
   callback_not_allowed: [422, 'The callback address is not allowed'],
   workflow_not_allowed: [422, 'The workflow to resume belongs to Countersign'],
+  intake_paused: [503, 'Requests are not taken now'],
   no_policy: [503, 'No policy is published'],
   no_directory: [503, 'No directory is published'],
   policy_broken: [500, 'The policy cannot be read'],

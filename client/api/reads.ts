@@ -4,11 +4,15 @@
  */
 import { sql, type Kysely, type RawBuilder, type Selectable } from 'kysely';
 import { ownedBy } from '../../domain/directory';
-import type { Packet } from '../../domain/packet';
+import { packetWith, type Packet } from '../../domain/packet';
 import type { Plan } from '../../domain/plan';
 import { isOutcome, OUTCOMES, type ApprovalResult, type State } from '../../domain/outcome';
+import { fold, type Recorded } from '../../domain/state';
+import { readEvents } from '../../record/store/entries';
+import { involving, INVOLVED } from '../../record/store/involved';
 import type { Tables } from '../../record/store/tables';
 import { notFound } from './problems';
+import { questionsOf, type Question } from './questions';
 import { isWatcher, maySee, type Caller, type SignedIn } from './visibility';
 
 /** An approval with what was asked and what the policy said. */
@@ -29,10 +33,15 @@ export interface ApprovalRow {
   readonly owners: readonly string[];
   readonly dueAt: string | null;
   readonly seq: number;
+  /** Of the packet as it is now, with what was added to it. */
   readonly packetDigest: string;
   readonly actionDigest: string;
   readonly plan: Plan;
   readonly packet: Packet;
+  /** People who were drawn into it one by one. Empty in lists. */
+  readonly involved: readonly string[];
+  /** What was asked about it. Empty in lists. */
+  readonly questions: readonly Question[];
   readonly result: ApprovalResult | null;
   /** The people on the asking side: never asked, never deciding. */
   readonly requesters: readonly string[];
@@ -76,6 +85,7 @@ type Joined = Pick<
   Pick<Selectable<Tables['requests']>, 'plan' | 'packet' | 'packet_digest' | 'action_digest'> & {
     readonly agent_owner: string | null;
     readonly on_behalf_of: string | null;
+    readonly current_digest: string | null;
   };
 
 const COLUMNS = [
@@ -102,13 +112,18 @@ const COLUMNS = [
   'g.owner as agent_owner',
 ] as const;
 
+/** Of the packet with what was added last; null where nothing was. */
+const currentDigest = sql<string | null>`(
+  select e.fields #>> '{packetDigest,value}' from entries e
+  where e.tenant = a.tenant and e.approval_id = a.approval_id and e.type in ('information_given', 'evidence_added') order by e.seq desc limit 1)`;
+
 const joined = (db: Kysely<Tables>) =>
   db
     .selectFrom('approvals as a')
     .innerJoin('requests as r', (on) => on.onRef('r.tenant', '=', 'a.tenant').onRef('r.approval_id', '=', 'a.approval_id'))
     .leftJoin('agents as g', (on) => on.onRef('g.tenant', '=', 'r.tenant').onRef('g.agent', '=', 'r.agent'))
     .select(COLUMNS)
-    .select(sql<string | null>`r.body->>'on_behalf_of'`.as('on_behalf_of'));
+    .select([sql<string | null>`r.body->>'on_behalf_of'`.as('on_behalf_of'), currentDigest.as('current_digest')]);
 
 function rowOf(row: Joined): ApprovalRow {
   const state = row.state as State;
@@ -127,11 +142,13 @@ function rowOf(row: Joined): ApprovalRow {
     owners: row.owner === null ? [] : row.owners.length > 0 ? row.owners : [row.owner],
     dueAt: row.due_at,
     seq: row.head,
-    packetDigest: row.packet_digest,
+    packetDigest: row.current_digest ?? row.packet_digest,
     actionDigest: row.action_digest,
     // Both were written by submit from these very types, and nothing updates them.
     plan: row.plan as unknown as Plan,
     packet: row.packet as unknown as Packet,
+    involved: [],
+    questions: [],
     result: row.result as unknown as ApprovalResult | null,
     requesters: [row.on_behalf_of, row.agent_owner].filter((person) => person !== null),
     createdAt: row.created_at,
@@ -155,27 +172,75 @@ function pageOf<R, T>(rows: readonly R[], limit: number, key: (row: R) => { read
   return { items: shown.map(make), nextCursor: place ? cursorOf(place.at, place.id) : null };
 }
 
-/** The approval, if the caller may see it; else the same error as for one that does not exist. */
+/** The approval as it is now, if the caller may see it; else the same error as for one that does not exist. */
 export async function getApproval(db: Kysely<Tables>, caller: Caller, approvalId: string): Promise<ApprovalRow> {
-  const row = await joined(db).where('a.tenant', '=', caller.tenant).where('a.approval_id', '=', approvalId).executeTakeFirst();
-  const approval = row && rowOf(row);
+  const row = await joined(db)
+    .select((eb) => [
+      sql<readonly string[]>`(
+        select coalesce(jsonb_agg(distinct p.person), '[]') from entries e, jsonb_array_elements_text(${INVOLVED(sql.ref('e.fields'))}) p (person)
+        where e.tenant = a.tenant and e.approval_id = a.approval_id and ${involving(sql.ref('e'))})`.as('involved'),
+      eb
+        .exists(
+          eb
+            .selectFrom('entries as e')
+            .select('e.seq')
+            .whereRef('e.tenant', '=', 'a.tenant')
+            .whereRef('e.approval_id', '=', 'a.approval_id')
+            .where('e.type', '=', 'information_asked'),
+        )
+        .as('was_asked'),
+    ])
+    .where('a.tenant', '=', caller.tenant)
+    .where('a.approval_id', '=', approvalId)
+    .executeTakeFirst();
+  const approval = row && { ...rowOf(row), involved: row.involved };
   if (!approval || !maySee(caller, approval)) throw notFound('approval');
-  return approval;
+  return row.was_asked || row.current_digest !== null ? withWords(approval, await readEvents(db, approval.tenant, approvalId)) : approval;
 }
 
-/** Roles that a stored plan may ask: the same three places as `rolesOf`. */
+/** Several at once, in the order of their ids as given, as lists show them. One that may not be seen is as one that does not exist: none is given. */
+export async function getApprovals(db: Kysely<Tables>, viewer: SignedIn, approvalIds: readonly string[]): Promise<ApprovalRow[]> {
+  const rows = await joined(db)
+    .where('a.tenant', '=', viewer.tenant)
+    .where('a.approval_id', 'in', [...approvalIds])
+    .where(isWatcher(viewer.person) ? sql<boolean>`true` : asks(viewer))
+    .execute();
+  const known = new Map(rows.map((row) => [row.approval_id, rowOf(row)]));
+  return approvalIds.map((id) => {
+    const approval = known.get(id);
+    if (!approval) throw notFound(`approval as ${id}`);
+    return approval;
+  });
+}
+
+/** With what people and the agent have added since it was submitted. */
+function withWords(approval: ApprovalRow, entries: readonly Recorded[]): ApprovalRow {
+  const { supplements, packetDigest, questions } = fold(entries);
+  return { ...approval, packet: packetWith(approval.packet, supplements), packetDigest, questions: questionsOf(entries, questions) };
+}
+
+/** Roles that a stored plan may ask, or lets operate on it: the same places as `rolesOf` and `operatorRolesOf`. */
 const askedRoles = sql`(
   jsonb_path_query_array(r.plan, '$.signOffs[*].ladder[*].role') ||
   jsonb_path_query_array(r.plan, '$.signOffs[*].role') ||
-  jsonb_path_query_array(r.plan, '$.onTimeout.hold.role'))`;
+  jsonb_path_query_array(r.plan, '$.onTimeout.hold.role') ||
+  jsonb_path_query_array(r.plan, '$.operators.roles[*]') ||
+  jsonb_path_query_array(r.plan, '$.operators.override.roles[*]') ||
+  jsonb_path_query_array(r.plan, '$.operators.breakGlass.roles[*]'))`;
 
-/** Whether a stored plan may ask this person: what `maySee` says, with its relative roles bound to what the request is about. */
-function asks({ person, directory }: SignedIn): RawBuilder<boolean> {
+/** Approvals that somebody was drawn into by name. */
+const drawnInto = ({ tenant, person }: SignedIn): RawBuilder<string> => sql<string>`(
+  select e.approval_id from entries e where e.tenant = ${tenant} and ${involving(sql.ref('e'))} and ${INVOLVED(sql.ref('e.fields'))} ? ${person.id})`;
+
+/** Whether this person may see what a stored plan is about: what `maySee` says, with its relative roles bound to what the request is about. */
+function asks(viewer: SignedIn): RawBuilder<boolean> {
+  const { person, directory } = viewer;
   const owned = ownedBy(directory, person.id);
   const roles = sql`${[...person.roles]}::text[]`;
   const relative = sql`coalesce(r.plan -> 'relative', '{}'::jsonb)`;
   return sql<boolean>`(
-    (${askedRoles} - array(select jsonb_object_keys(${relative}))) ?| ${roles}
+    r.approval_id in ${drawnInto(viewer)}
+    or (${askedRoles} - array(select jsonb_object_keys(${relative}))) ?| ${roles}
     or exists (
       select 1 from jsonb_each(${relative}) bound (role, whose)
       where ${askedRoles} ? bound.role and (
@@ -184,6 +249,10 @@ function asks({ person, directory }: SignedIn): RawBuilder<boolean> {
           select 1 from unnest(${owned.map(({ role }) => role)}::text[], ${owned.map(({ of }) => of)}::text[]) owned (role, of_what)
           where owned.role = bound.role and owned.of_what = bound.whose ->> 'of'))))`;
 }
+
+/** Whether this person operates on what a stored plan is about: watchers see to all of it, others where the policy names their roles. */
+export const operates = ({ person }: SignedIn): RawBuilder<boolean> =>
+  isWatcher(person) ? sql<boolean>`true` : sql<boolean>`jsonb_path_query_array(r.plan, '$.operators.roles[*]') ?| ${sql`${[...person.roles]}::text[]`}`;
 
 /** What a person may see, newest first. */
 export async function listApprovals(db: Kysely<Tables>, viewer: SignedIn, query: ListQuery): Promise<Page<ApprovalRow>> {

@@ -5,6 +5,9 @@
  */
 import { z } from 'zod';
 import type { JsonObject } from '../../domain/json';
+import { DECIDING, WORK_STATUSES } from '../../domain/moves';
+import { INTAKE_OPEN, INTAKE_SCOPES } from '../../record/admin';
+import { BULK_MAX, EVIDENCE_CONTENT_MAX, EXTENSION_MINUTES_MAX, QUESTION_MAX, TEXT_MAX } from './limits';
 import { PROBLEM_CODES } from './problems';
 
 /** An object of the domain, passed on as it is. */
@@ -27,7 +30,19 @@ const ProblemSchema = z
 const Plan = domainObject('Plan', 'What the policy decided, pinned at submit');
 const Packet = domainObject('Packet', 'Everything the approver decides from');
 const Result = domainObject('ApprovalResult', 'How it ended, with the decision token; null while it is open');
-const Meanwhile = z.object({ agent: z.string(), operator: z.string() }).meta({ id: 'Meanwhile' });
+/** What the policy does meanwhile by itself (a credential that it pauses) is none of the agent's business. */
+const Meanwhile = z
+  .object({
+    agent: z.string(),
+    operator: z.string(),
+    retryAfterMs: z.int().optional().describe('For retry_once: how long to wait before'),
+    alternative: z
+      .object({ type: z.string(), params: z.looseObject({}) as unknown as z.ZodType<JsonObject>, summary: z.string() })
+      .optional()
+      .describe('For degrade: the declared safe path'),
+    toPercent: z.number().optional().describe('For reduce_throughput: to how much of the usual'),
+  })
+  .meta({ id: 'Meanwhile' });
 
 export const SubmittedSchema = z
   .object({
@@ -72,6 +87,24 @@ export const ApprovalSchema = z
   })
   .meta({ id: 'Approval' });
 
+export const QuestionSchema = z
+  .object({
+    id: z.string(),
+    of: z.string().describe('`agent`, or the id of the person who is asked'),
+    by: z.string().describe('Who asked'),
+    text: z.string(),
+    asked_at: z.string(),
+    due_at: z.string(),
+    status: z.enum(['open', 'answered', 'lapsed']),
+    answer: z.string().nullable(),
+  })
+  .meta({ id: 'Question', description: 'Information that somebody needs before they decide' });
+
+export const RequestStateSchema = ApprovalSchema.extend({ questions: z.array(QuestionSchema) }).meta({
+  id: 'RequestState',
+  description: 'An approval, and what was asked about it',
+});
+
 export const PacketSchema = z.object({ packet_digest: z.string(), packet: Packet, plan: Plan }).meta({ id: 'PacketView' });
 
 export const TimelineSchema = z
@@ -90,6 +123,7 @@ export const TicketsSchema = page(
     .object({
       ticket_id: z.string(),
       approval_id: z.string(),
+      kind: z.string().describe('ticket, case or incident'),
       queue: z.string(),
       owner: z.string(),
       title: z.string(),
@@ -138,13 +172,19 @@ const ConditionsSchema = z
   })
   .meta({ id: 'Conditions', description: 'Only what the plan offers' });
 
+const reason = words.default('');
+/** Of several sign-offs that are open at the same time: which one. */
+const which = { sign_off: z.string().min(1).max(20).optional().describe('Where several sign-offs are open: which one') };
+const text = z.string().max(TEXT_MAX).default('');
+const questionId = z.string().min(1).max(20).describe('The id of the question, such as q1');
+
 export const MoveSchema = z
   .discriminatedUnion('type', [
     z.strictObject({ type: z.literal('claim') }),
     z.strictObject({ type: z.literal('release') }),
-    z.strictObject({ type: z.literal('approve'), reason: words.default(''), conditions: ConditionsSchema.optional(), ...saw }),
-    z.strictObject({ type: z.literal('deny'), reason: words.default(''), ...saw }),
-    z.strictObject({ type: z.literal('take_over'), reason: words.default(''), ...saw }),
+    z.strictObject({ type: z.literal('approve'), reason, conditions: ConditionsSchema.optional(), ...saw }),
+    z.strictObject({ type: z.literal('deny'), reason, ...saw }),
+    z.strictObject({ type: z.literal('take_over'), reason, ...saw }),
     z.strictObject({
       type: z.literal('answer'),
       facts: (z.record(z.string().max(64), z.json()) as unknown as z.ZodType<JsonObject>).describe('Those that the plan asks for, each of its type'),
@@ -152,9 +192,78 @@ export const MoveSchema = z
     }),
     z.strictObject({ type: z.literal('hand_back'), instructions: words.default(''), ...saw }),
     z.strictObject({ type: z.literal('resolve'), result: words.default(''), ...saw }),
+    z.strictObject({ type: z.literal('abandon'), reason, ...saw }),
+    z.strictObject({
+      type: z.literal('update'),
+      status: z.enum(WORK_STATUSES),
+      note: words.default(''),
+      next_update_at: z.iso.datetime().optional().describe('When the next word comes; the usual time from now unless said'),
+    }),
+    z.strictObject({ type: z.literal('comment'), text }),
+    z.strictObject({
+      type: z.literal('ask'),
+      of: z.string().min(1).max(200).describe("`agent`, or a person's id"),
+      question: z.string().max(QUESTION_MAX).default(''),
+      ...which,
+    }),
+    z.strictObject({ type: z.literal('reply'), question: questionId, text }),
+    z.strictObject({ type: z.literal('reassign'), to: z.string().min(1).max(200).describe("A person's id"), reason, ...which }),
+    z.strictObject({ type: z.literal('pass_up'), reason }),
+    z.strictObject({ type: z.literal('extend'), minutes: z.int().min(1).max(EXTENSION_MINUTES_MAX), reason, ...which }),
+    z.strictObject({
+      type: z.literal('override'),
+      decision: z.enum(['approve', 'deny']),
+      because: z.string().min(1).max(100).describe("The name of one of the policy's reasons"),
+      reason,
+      ...saw,
+    }),
+    z.strictObject({ type: z.literal('break_glass'), reason, ...saw }),
+    z.strictObject({ type: z.literal('reopen_delivery'), owed_id: z.string().min(1).max(40).describe('As the list of deliveries names it'), reason }),
   ])
-  .meta({ id: 'Move' });
+  .meta({ id: 'Move', description: `Moves that decide (${DECIDING.join(', ')}) name the packet that they decide from` });
 export type MoveInput = z.output<typeof MoveSchema>;
+export const ReplySchema = z.strictObject({ question: questionId, text }).meta({ id: 'Reply', description: "The agent's answer to a question" });
+export const EvidenceSchema = z
+  .strictObject({
+    name: z.string().max(64).describe('[a-z][a-z0-9_]*, not used before in this request'),
+    title: z.string().max(200),
+    content: z.string().max(EVIDENCE_CONTENT_MAX).describe('At most 64 KiB'),
+  })
+  .meta({ id: 'Evidence', description: 'More to decide from; the packet has another digest afterwards' });
+
+export const BulkSchema = z
+  .strictObject({
+    move: z.discriminatedUnion('type', [
+      z.strictObject({ type: z.literal('claim') }),
+      z.strictObject({ type: z.literal('release') }),
+      z.strictObject({ type: z.literal('approve'), reason }),
+      z.strictObject({ type: z.literal('deny'), reason }),
+      z.strictObject({ type: z.literal('comment'), text }),
+    ]),
+    items: z
+      .array(z.strictObject({ approval_id: z.string().min(1).max(200), ...saw }))
+      .min(1)
+      .max(BULK_MAX)
+      .describe('Of one action type, matched by the same rows, each with the packet that was read'),
+  })
+  .meta({ id: 'Bulk', description: 'One act on several similar approvals' });
+export type BulkInput = z.output<typeof BulkSchema>;
+
+export const BulkMovedSchema = z
+  .object({
+    bulk: z.string().describe('Names this act in every entry that it makes'),
+    items: z.array(
+      z.object({
+        approval_id: z.string(),
+        command_id: z.string().nullable(),
+        status: z.enum(['accepted', 'refused', 'stored', 'not_sent']).describe('stored: safe and not answered yet; not_sent: nothing was done with it'),
+        state: z.string().nullable(),
+        seq: z.int().nullable(),
+        problem: z.object({ code: z.string(), detail: z.string() }).nullable(),
+      }),
+    ),
+  })
+  .meta({ id: 'BulkMoved', description: 'An answer for each, in the order that was sent' });
 
 export const MovedSchema = z.object({ command_id: z.string(), state: z.string(), seq: z.int() }).meta({ id: 'Moved' });
 export const StoredSchema = z
@@ -172,6 +281,60 @@ export const CommandSchema = z
   .meta({ id: 'Command' });
 
 export const WithdrawSchema = z.strictObject({ reason: z.string().trim().min(1).max(2000).describe('Why the agent no longer asks') }).meta({ id: 'Withdraw' });
+
+export const STUCK_KINDS = ['overdue', 'routing', 'unowned', 'held', 'question', 'dead_letter', 'retrying'] as const;
+export const StuckSchema = z
+  .object({
+    items: z.array(
+      z
+        .object({
+          kind: z.enum(STUCK_KINDS),
+          approval_id: z.string(),
+          headline: z.string(),
+          state: z.string(),
+          why: z.string().describe('One sentence: what hangs, and what helps'),
+          since: z.string(),
+          owner: z.string().nullable(),
+          owed_id: z.string().nullable().describe('Of a delivery: what reopen_delivery names'),
+          page: z.string(),
+        })
+        .meta({ id: 'StuckItem' }),
+    ),
+    found: z.record(z.enum(STUCK_KINDS), z.int()).describe('How many there are of each kind; the list names the oldest of each'),
+  })
+  .meta({ id: 'Stuck', description: 'What does not get on by itself, the oldest first' });
+
+export const IntakeMoveSchema = z
+  .strictObject({
+    action: z.enum(['pause', 'resume']),
+    scope: z.enum(INTAKE_SCOPES).describe('Everything of the tenant, what one agent asks, or what one lane would have to judge'),
+    name: z.string().max(100).default('').describe('Of the agent or the lane'),
+    reason: z.string().trim().min(1).max(2000).describe('Agents are told'),
+    open: z.enum(INTAKE_OPEN).default('run').describe('With pause: what is open already runs on, or is withdrawn'),
+  })
+  .meta({ id: 'IntakeMove', description: 'The kill switch: a request that it is about is refused with intake_paused' });
+
+const paused = z
+  .array(
+    z.object({
+      scope: z.enum(INTAKE_SCOPES),
+      name: z.string().describe('Empty for the tenant'),
+      reason: z.string(),
+      open: z.enum(INTAKE_OPEN),
+      by: z.string(),
+      at: z.string(),
+      seq: z.int().describe("The entry of the tenant's own record that says so"),
+    }),
+  )
+  .describe('The pauses that hold, oldest first');
+export const IntakeSchema = z.object({ paused }).meta({ id: 'Intake', description: 'Which requests are not taken now' });
+export const IntakeMovedSchema = z
+  .object({
+    seq: z.int().nullable().describe('The entry that says so; null where there was nothing to resume'),
+    withdrawn: z.int().describe('How many open approvals were withdrawn'),
+    paused,
+  })
+  .meta({ id: 'IntakeMoved' });
 
 export const LoginSchema = z.strictObject({ person: z.string().min(1).max(200), tenant: z.string().min(1).max(100).optional() }).meta({ id: 'Login' });
 export const LoggedInSchema = z

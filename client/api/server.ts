@@ -22,6 +22,7 @@ import { ApiError, notFound, problemOf } from './problems';
 import { approvalRoutes } from './routes/approvals';
 import { codecRoutes } from './routes/codec';
 import { metaRoutes } from './routes/meta';
+import { operatorRoutes } from './routes/operator';
 import { requestRoutes } from './routes/requests';
 import { sessionRoutes } from './routes/session';
 import { watchRequests } from './telemetry';
@@ -117,7 +118,7 @@ export async function buildApi(deps: ApiDeps): Promise<App> {
   });
 
   const identify = createIdentify(deps);
-  const context: Context = { deps, identify, makeMove: createMakeMove(deps) };
+  const context: Context = { deps, identify, ...createMakeMove(deps) };
   app.addHook('onRequest', async (request) => {
     await authenticate(request, identify);
   });
@@ -127,6 +128,7 @@ export async function buildApi(deps: ApiDeps): Promise<App> {
   await app.register(async (routes: App) => {
     requestRoutes(routes, context);
     approvalRoutes(routes, context);
+    operatorRoutes(routes, context);
     sessionRoutes(routes, context);
     metaRoutes(routes, context);
     codecRoutes(routes, context);

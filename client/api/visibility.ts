@@ -4,7 +4,7 @@
  */
 import { boundTo, holds, type Directory, type Person } from '../../domain/directory';
 import type { Instant } from '../../domain/json';
-import type { Plan } from '../../domain/plan';
+import { OPERATORS, type Plan } from '../../domain/plan';
 import type { AgentIdentity } from '../../domain/request';
 
 /** A person who signed in: as the directory knows them at this request, not as they were at sign-in. */
@@ -31,16 +31,31 @@ export function rolesOf(plan: Plan): string[] {
   return [...new Set(plan.onTimeout.hold ? [...roles, plan.onTimeout.hold.role] : roles)];
 }
 
+/** Roles that the policy lets operate on what a plan is about. Whoever may have to act on it sees it. */
+export function operatorRolesOf({ operators = OPERATORS }: Pick<Plan, 'operators'>): string[] {
+  const { roles, override, breakGlass } = operators;
+  return [...new Set([...roles, ...(override?.roles ?? []), ...(breakGlass?.roles ?? [])])];
+}
+
+/** What says who may see an approval. */
+export interface Seen {
+  readonly tenant: string;
+  readonly agent: string;
+  readonly plan: Plan;
+  /** People who were drawn into it one by one: asked a question, given it, asked in place of somebody absent. */
+  readonly involved?: readonly string[];
+}
+
 /** Whether a caller may see an approval. */
-export function maySee(caller: Caller, approval: { readonly tenant: string; readonly agent: string; readonly plan: Plan }): boolean {
+export function maySee(caller: Caller, approval: Seen): boolean {
   if (caller.tenant !== approval.tenant) return false;
   switch (caller.kind) {
     case 'agent':
       return caller.agent === approval.agent;
     case 'person': {
-      if (isWatcher(caller.person)) return true;
+      if (isWatcher(caller.person) || approval.involved?.includes(caller.person.id)) return true;
       const bound = boundTo(caller.directory, approval.plan.relative);
-      return rolesOf(approval.plan).some((role) => holds(bound, caller.person.id, role));
+      return [...rolesOf(approval.plan), ...operatorRolesOf(approval.plan)].some((role) => holds(bound, caller.person.id, role));
     }
   }
 }

@@ -21,8 +21,12 @@ export class CountersignError extends Error {
     super(message, options);
   }
 
-  /** Whether the same call may succeed later without a change: no answer, too many requests, or a fault of the server. */
+  /**
+   * Whether the same call may succeed later without a change: no answer, too many requests, or a fault of the server. Not while people have
+   * stopped the intake: whoever knocked all the while would come in a flood when they let it go on.
+   */
   get retryable(): boolean {
+    if (this.code === 'intake_paused') return false;
     return this.status === null ? this.code !== 'wait_timed_out' : this.status === 429 || this.status >= 500;
   }
 }

@@ -1,15 +1,21 @@
 /**
- * What people do: list what they may see, move, look up a move's answer; tickets and deliveries. Nothing here decides on a GET.
+ * What people do: list what they may see, move one or several similar ones, look up a move's answer; tickets and deliveries. Nothing here
+ * decides on a GET.
  */
+import { createHash, randomUUID } from 'node:crypto';
 import { z } from 'zod';
 import { readAnswer } from '../../../activities/commit';
 import { thePerson, type App, type Context } from '../app';
+import { moveMany, whyMixed } from '../bulk';
+import { PATIENCE } from '../deps';
 import { presentApproval } from '../present';
-import { notFound, refused } from '../problems';
-import { getApproval, listApprovals, listDeliveries, listTickets } from '../reads';
+import { ApiError, notFound, refused } from '../problems';
+import { getApproval, getApprovals, listApprovals, listDeliveries, listTickets } from '../reads';
 import {
   ApprovalParams,
   ApprovalsSchema,
+  BulkMovedSchema,
+  BulkSchema,
   CommandSchema,
   DeliveriesSchema,
   MovedSchema,
@@ -18,6 +24,8 @@ import {
   problems,
   StoredSchema,
   TicketsSchema,
+  type BulkInput,
+  type MoveInput,
 } from '../schemas';
 import { idempotencyKey } from './requests';
 
@@ -26,6 +34,7 @@ const word = z.string().max(100).optional();
 
 export function approvalRoutes(app: App, { deps, makeMove }: Context): void {
   const { db } = deps;
+  const patience = deps.patience ?? PATIENCE;
 
   app.get(
     '/v1/approvals',
@@ -58,7 +67,7 @@ export function approvalRoutes(app: App, { deps, makeMove }: Context): void {
       config: { who: 'person' },
       schema: {
         operationId: 'move',
-        summary: 'Claim, decide, take over, hand back',
+        summary: 'Claim, decide, ask, comment, give it to somebody else, take over, operate',
         tags: ['people'],
         security: session,
         params: ApprovalParams,
@@ -76,6 +85,47 @@ export function approvalRoutes(app: App, { deps, makeMove }: Context): void {
       const { answer } = moved;
       if (answer.refusal) throw refused(answer.refusal, moved.commandId, answer.state);
       return await reply.code(200).send({ command_id: moved.commandId, state: answer.state, seq: answer.seq });
+    },
+  );
+
+  app.post(
+    '/v1/approvals/bulk',
+    {
+      config: { who: 'person' },
+      schema: {
+        operationId: 'moveMany',
+        summary: 'One act on several similar approvals',
+        tags: ['people'],
+        security: session,
+        headers: z.object({ 'idempotency-key': z.string().optional() }),
+        body: BulkSchema,
+        response: { 200: BulkMovedSchema, ...problems },
+      },
+    },
+    async (request) => {
+      const viewer = thePerson(request);
+      const { items, move } = request.body;
+      const given = request.headers['idempotency-key'];
+      const key = given === undefined ? undefined : idempotencyKey(given);
+      const approvals = await getApprovals(
+        db,
+        viewer,
+        items.map((item) => item.approval_id),
+      );
+      const why = whyMixed(approvals);
+      if (why !== null) throw new ApiError('mixed_batch', why);
+      // The same key is the same act.
+      const bulk =
+        key === undefined
+          ? randomUUID()
+          : createHash('sha256')
+              .update(JSON.stringify([viewer.tenant, viewer.person.id, key]))
+              .digest('base64url');
+      const digests = new Map(items.map((item) => [item.approval_id, item.packet_digest]));
+      const moved = await moveMany(approvals, Date.now() + patience.moveMs, (approval, deadline) =>
+        makeMove(viewer, approval, withDigest(move, digests.get(approval.approvalId) ?? ''), key, { bulk, deadline }),
+      );
+      return { bulk, items: moved };
     },
   );
 
@@ -115,7 +165,7 @@ export function approvalRoutes(app: App, { deps, makeMove }: Context): void {
       config: { who: 'person' },
       schema: {
         operationId: 'listTickets',
-        summary: 'Tickets for manual review',
+        summary: 'Tickets, cases and incidents for manual review',
         tags: ['people'],
         security: session,
         querystring: z.object({ state: word, ...PagingQuery }),
@@ -125,9 +175,10 @@ export function approvalRoutes(app: App, { deps, makeMove }: Context): void {
     async (request) => {
       const { items, nextCursor } = await listTickets(db, thePerson(request), request.query);
       return {
-        items: items.map(({ ticket_id, approval_id, queue, owner, title, state, created_at }) => ({
+        items: items.map(({ ticket_id, approval_id, kind, queue, owner, title, state, created_at }) => ({
           ticket_id,
           approval_id,
+          kind,
           queue,
           owner,
           title,
@@ -174,3 +225,7 @@ export function approvalRoutes(app: App, { deps, makeMove }: Context): void {
     },
   );
 }
+
+/** Only moves that decide name what their maker saw. */
+const withDigest = (move: BulkInput['move'], digest: string): MoveInput =>
+  move.type === 'approve' || move.type === 'deny' ? { ...move, packet_digest: digest } : move;

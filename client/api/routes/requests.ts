@@ -1,11 +1,10 @@
 /**
- * What agents do: submit, look, wait, withdraw. A request is on the record when it is acknowledged, whether or not the engine
+ * What agents do: submit, look, wait, answer questions, add evidence, withdraw. A request is on the record when it is acknowledged, whether or not the engine
  * is there; one without a workflow is started by the reconciler.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { REQUEST_BYTES_MAX, RequestSchema } from '../../../domain/request';
-import type { ApprovalEvent } from '../../../domain/events';
 import { readEvents } from '../../../record/store/entries';
 import { theAgent, theCaller, type App, type Context } from '../app';
 import { createDoor, DOORS, SUBMITS_MAX } from '../admission';
@@ -13,11 +12,27 @@ import { PATIENCE } from '../deps';
 import { GatewayError } from '../gateway';
 import { createLimiter } from '../limiter';
 import { createOpening } from '../opening';
-import { presentApproval, sentence } from '../present';
-import { ApiError } from '../problems';
+import { EVIDENCE_BODY_MAX } from '../limits';
+import type { AgentMove } from '../moves';
+import { presentRequest } from '../present';
+import { ApiError, refused } from '../problems';
 import { getApproval, standing } from '../reads';
-import { ApprovalParams, ApprovalSchema, PacketSchema, problems, SubmittedSchema, TimelineSchema, WithdrawSchema } from '../schemas';
+import {
+  ApprovalParams,
+  EvidenceSchema,
+  MovedSchema,
+  PacketSchema,
+  problems,
+  ReplySchema,
+  RequestStateSchema,
+  StoredSchema,
+  SubmittedSchema,
+  TimelineSchema,
+  WithdrawSchema,
+} from '../schemas';
+import { timelineFor } from '../sealed';
 import { personOf } from '../../../domain/directory';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Submitted } from '../present';
 
 const KEY = /^[\x21-\x7e]{1,200}$/;
@@ -33,7 +48,7 @@ export function idempotencyKey(header: string | string[] | undefined): string {
 
 const resumesAsChild = (body: unknown): boolean => RequestSchema.safeParse(body).data?.resume.type === 'workflow';
 
-export function requestRoutes(app: App, { deps }: Context): void {
+export function requestRoutes(app: App, { deps, makeAgentMove }: Context): void {
   const { db, gateway, commit, log } = deps;
   const patience = deps.patience ?? PATIENCE;
   const enter = createDoor((deps.doors ?? DOORS).requests, 'requests of agents');
@@ -125,7 +140,7 @@ export function requestRoutes(app: App, { deps }: Context): void {
         security: [{ agentKey: [] }, { session: [] }],
         params: ApprovalParams,
         querystring: z.object({ wait: z.coerce.number().min(0).max(30).default(0).describe('Seconds to wait for the end') }),
-        response: { 200: ApprovalSchema, ...problems },
+        response: { 200: RequestStateSchema, ...problems },
       },
     },
     async (request) => {
@@ -141,7 +156,7 @@ export function requestRoutes(app: App, { deps }: Context): void {
         );
         approval = await getApproval(db, caller, request.params.id);
       }
-      return presentApproval(approval, deps.publicUrl);
+      return presentRequest(approval, deps.publicUrl);
     },
   );
 
@@ -159,14 +174,12 @@ export function requestRoutes(app: App, { deps }: Context): void {
       },
     },
     async (request) => {
-      const approval = await getApproval(db, theCaller(request), request.params.id);
+      const caller = theCaller(request);
+      const approval = await getApproval(db, caller, request.params.id);
       const directory = await deps.directoryOf(approval.tenant);
       const name = (id: string): string => (directory ? (personOf(directory, id)?.name ?? id) : id);
       const entries = await readEvents(db, approval.tenant, approval.approvalId);
-      return {
-        approval_id: approval.approvalId,
-        entries: entries.map(({ seq, at, event }) => ({ seq, at, type: event.type, text: sentence(event, name), event: plain(event) })),
-      };
+      return { approval_id: approval.approvalId, entries: timelineFor(entries, approval.plan, caller.kind === 'person' ? caller.person.id : null, name) };
     },
   );
 
@@ -189,6 +202,55 @@ export function requestRoutes(app: App, { deps }: Context): void {
     },
   );
 
+  /** What the agent says about its own request: a signed command like a person's, answered in the same way. */
+  async function say(request: FastifyRequest, reply: FastifyReply, id: string, move: AgentMove) {
+    const agent = theAgent(request);
+    const approval = await getApproval(db, theCaller(request), id);
+    const given = request.headers['idempotency-key'];
+    const moved = await makeAgentMove(agent, approval, move, given === undefined ? undefined : idempotencyKey(given));
+    if (moved.status === 'stored') return await reply.code(202).send({ command_id: moved.commandId, status: 'stored' });
+    const { answer, commandId } = moved;
+    if (answer.refusal) throw refused(answer.refusal, commandId, answer.state);
+    return await reply.code(200).send({ command_id: commandId, state: answer.state, seq: answer.seq });
+  }
+
+  app.post(
+    '/v1/requests/:id/replies',
+    {
+      config: { who: 'agent' },
+      schema: {
+        operationId: 'reply',
+        summary: 'Answer a question that was asked of the agent',
+        tags: ['agents'],
+        security: [{ agentKey: [] }],
+        params: ApprovalParams,
+        headers: z.object({ 'idempotency-key': z.string().optional() }),
+        body: ReplySchema,
+        response: { 200: MovedSchema, 202: StoredSchema, ...problems },
+      },
+    },
+    (request, reply) => say(request, reply, request.params.id, { type: 'reply', ...request.body }),
+  );
+
+  app.post(
+    '/v1/requests/:id/evidence',
+    {
+      config: { who: 'agent' },
+      bodyLimit: EVIDENCE_BODY_MAX,
+      schema: {
+        operationId: 'addEvidence',
+        summary: 'Add to what the approver decides from',
+        tags: ['agents'],
+        security: [{ agentKey: [] }],
+        params: ApprovalParams,
+        headers: z.object({ 'idempotency-key': z.string().optional() }),
+        body: EvidenceSchema,
+        response: { 200: MovedSchema, 202: StoredSchema, ...problems },
+      },
+    },
+    (request, reply) => say(request, reply, request.params.id, { type: 'add_evidence', ...request.body }),
+  );
+
   app.post(
     '/v1/requests/:id/withdraw',
     {
@@ -200,7 +262,7 @@ export function requestRoutes(app: App, { deps }: Context): void {
         security: [{ agentKey: [] }],
         params: ApprovalParams,
         body: WithdrawSchema,
-        response: { 200: ApprovalSchema, 202: ApprovalSchema, ...problems },
+        response: { 200: RequestStateSchema, 202: RequestStateSchema, ...problems },
       },
     },
     async (request, reply) => {
@@ -218,9 +280,7 @@ export function requestRoutes(app: App, { deps }: Context): void {
         }
       }
       const after = await getApproval(db, caller, approvalId);
-      return await reply.code(after.ended ? 200 : 202).send(presentApproval(after, deps.publicUrl));
+      return await reply.code(after.ended ? 200 : 202).send(presentRequest(after, deps.publicUrl));
     },
   );
 }
-
-const plain = (event: ApprovalEvent): Record<string, unknown> => ({ ...event });

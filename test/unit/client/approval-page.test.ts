@@ -46,6 +46,8 @@ function page(play: Play, who: string): string {
     packet: buildPacket(RequestSchema.parse(actionOf('config.change')), plan, 'clerk'),
     result: null,
     requesters: ['rita'],
+    involved: [],
+    questions: [],
     createdAt: START,
     updatedAt: START,
   };
