@@ -9,23 +9,25 @@ import { randomBytes } from 'node:crypto';
 import type { Transaction } from 'kysely';
 import type { Directory } from '../domain/directory';
 import { channelsLeft, fallsTo } from '../domain/channels';
-import type { ApprovalEvent, Asked, AttemptStatus, Owed, Reached } from '../domain/events';
+import type { ApprovalEvent, Asked, AttemptStatus, EventType, Owed, Reached } from '../domain/events';
 import { after, instant, type Instant } from '../domain/json';
 import type { Channel, Plan } from '../domain/plan';
 import { personOf } from '../domain/directory';
-import { hasEnded, openSignOffs, type ApprovalState, type OwedState } from '../domain/state';
+import type { Packet } from '../domain/packet';
+import { hasEnded, openQuestions, openSignOffs, type ApprovalState, type OwedState } from '../domain/state';
+import { textHash } from '../record/hash';
 import { databaseTime } from '../record/store/database';
 import type { Tables } from '../record/store/tables';
 import type { ApprovalResult } from '../domain/outcome';
-import type { AttemptInput, AttemptResult, PauseMessage } from '../workflows/protocol';
+import type { Asking, AttemptInput, AttemptResult, PauseMessage } from '../workflows/protocol';
 import { addEntries, lockAgain, nowOf, project, readApproval, requestersOf, type Loaded } from './approvals';
-import { callbackBody, nextDelay, webhookId, type Callback } from './callback';
+import { callbackBody, nextDelay, questionBody, webhookId, type Callback } from './callback';
 import type { Active } from './active';
-import type { CredentialHook } from './credential';
+import type { CredentialHook, CredentialOrder } from './credential';
 import type { Deps } from './deps';
 import { CommitError } from './errors';
 import type { Email } from './notify/email';
-import type { Told } from './notify/notice';
+import type { News, Told } from './notify/notice';
 import type { Pace } from './pace';
 import type { Webhook } from './notify/webhook';
 
@@ -35,6 +37,9 @@ export type SignalOutcome = (workflowId: string, approvalId: string) => Promise<
 /** Tells an agent's workflow to stop; `gone` when no such workflow is open. */
 export type SignalPause = (workflowId: string, message: PauseMessage) => Promise<'done' | 'gone'>;
 
+/** Tells an agent's workflow that it is asked for information; `gone` when no such workflow is open. */
+export type SignalQuestion = (workflowId: string, message: Asking) => Promise<'done' | 'gone'>;
+
 export interface AttemptDeps extends Deps {
   readonly active: Active;
   readonly email: Email;
@@ -43,6 +48,7 @@ export interface AttemptDeps extends Deps {
   readonly pace: Pace;
   readonly signalOutcome: SignalOutcome;
   readonly signalPause: SignalPause;
+  readonly signalQuestion: SignalQuestion;
   readonly credentialHook: CredentialHook;
 }
 
@@ -84,7 +90,7 @@ export function createAttempt(deps: AttemptDeps): (input: AttemptInput) => Promi
     if (!debt) throw new CommitError('not_submitted', `${approvalId} owes nothing under ${owedId}`);
     if (debt.status === 'done' || debt.status === 'failed_for_good')
       return { status: debt.status, seq: state.seq, retryInMs: 0, detail: 'It was settled before' };
-    if (isMoot(debt.owed, state)) {
+    if (isMoot(debt, state, cameFrom(submitted, debt))) {
       await supersede(deps, submitted, owedId, nowOf(deps, submitted, workflowTime));
       return { status: 'done', seq: state.seq, retryInMs: 0, detail: 'Nobody needs to be asked this any more' };
     }
@@ -97,15 +103,72 @@ export function createAttempt(deps: AttemptDeps): (input: AttemptInput) => Promi
   };
 }
 
-/** A question whose level has passed, or whose approval has ended, is not asked any more. */
-function isMoot(owed: Owed, state: ApprovalState): boolean {
-  if (owed.kind !== 'ask' && owed.kind !== 'remind' && owed.kind !== 'page_backup') return false;
-  if (hasEnded(state) || state.takeover) return true;
-  const isPage = owed.kind === 'page_backup';
-  return !openSignOffs(state).some(
-    ({ hold, dueAt, asked }) => (hold !== null) === isPage && (isPage || dueAt === owed.dueAt) && asked.some(({ role }) => role === owed.to.role),
-  );
+/** What happened when a debt came to be owed; null where the record does not say. */
+const cameFrom = ({ timeline }: Loaded, { id }: OwedState): EventType | null =>
+  (timeline.find(({ seq }) => id.startsWith(`${seq}-`))?.type as EventType | undefined) ?? null;
+
+/**
+ * A question whose level has passed, that is asked of somebody else now, or whose approval has ended, is not asked any more. Nor is one
+ * for information that is not open; what was said on the way is no news once it has ended; and what has ended pauses nothing.
+ */
+function isMoot({ owed, since }: OwedState, state: ApprovalState, from: EventType | null): boolean {
+  switch (owed.kind) {
+    case 'ask':
+    case 'remind':
+    case 'page_backup': {
+      if (hasEnded(state) || state.takeover) return true;
+      const isPage = owed.kind === 'page_backup';
+      // Its deadline may have moved since, and is the same question then.
+      return !openSignOffs(state).some(
+        ({ hold, openedAt, asked }) =>
+          (hold !== null) === isPage && (isPage || (openedAt ?? '') <= since) && asked.some(({ person }) => person === owed.to.person),
+      );
+    }
+    case 'ask_person':
+    case 'ask_agent':
+      return !openQuestions(state).some(({ id }) => id === owed.question);
+    case 'tell_asked':
+      return from === 'commented' && hasEnded(state);
+    case 'pause_credential':
+      return hasEnded(state);
+    default:
+      return false;
+  }
 }
+
+/** After which nothing is wanted any more from those who are told. */
+const OVER: readonly (EventType | null)[] = ['taken_over', 'reassigned', 'resolved_anew', 'ended'];
+
+/** Of a choice that others may not see yet no more is said than that it was made. */
+const NEWS: { readonly [T in EventType]?: News } = {
+  commented: 'commented',
+  information_given: 'information_given',
+  question_lapsed: 'question_lapsed',
+  evidence_added: 'evidence_added',
+  reassigned: 'reassigned',
+  resolved_anew: 'resolved_anew',
+  extended: 'extended',
+  passed_up: 'passed_up',
+  worked: 'worked',
+  signed_off: 'choice_made',
+  said_no: 'choice_made',
+  override_proposed: 'override_proposed',
+  overridden: 'overridden',
+  glass_broken: 'glass_broken',
+};
+
+/** What was added is shown with the names of those whose words it is. */
+const named = ({ added, ...made }: Packet, directory: Directory): Packet =>
+  added === undefined
+    ? made
+    : { ...made, added: added.map((one) => (one.source === 'person' ? { ...one, by: personOf(directory, one.by)?.name ?? one.by } : one)) };
+
+/** Everything that there is to look at, by name and digest. */
+const evidenceOf = ({ evidence, action, added = [] }: Packet): readonly { readonly name: string; readonly sha256: string }[] => [
+  ...evidence.map(({ name, content }) => ({ name, sha256: textHash(content) })),
+  ...action.artifacts.map(({ name, sha256 }) => ({ name, sha256 })),
+  ...added.map(({ name, content }) => ({ name, sha256: textHash(content) })),
+];
 
 /** Else the sweep would take it for a delivery that was lost, and take it up again and again. */
 async function supersede({ db }: AttemptDeps, { tenant, approvalId }: Loaded, owedId: string, now: Instant): Promise<void> {
@@ -119,16 +182,11 @@ async function supersede({ db }: AttemptDeps, { tenant, approvalId }: Loaded, ow
     .execute();
 }
 
-async function carryOut(
-  deps: AttemptDeps,
-  submitted: Loaded,
-  state: ApprovalState,
-  { id, owed, since, channel: using }: OwedState,
-  directory: Directory,
-): Promise<Tried> {
+async function carryOut(deps: AttemptDeps, submitted: Loaded, state: ApprovalState, debt: OwedState, directory: Directory): Promise<Tried> {
+  const { id, owed, since, channel: using } = debt;
   const { tenant, approvalId, packet, body, plan } = submitted;
   const about = { approvalId, owedId: id, tenant };
-  const mail = { ...about, packet };
+  const mail = { ...about, packet: named(packet, directory) };
   const person = (personId: string): { name: string; email: string } | null => personOf(directory, personId) ?? null;
   const gone = (who: string): Tried => ({ status: 'failed_for_good', detail: `${who} has no address in the directory any more`, to: who });
   const [channel] = channelsLeft({ owed, channel: using });
@@ -154,12 +212,39 @@ async function carryOut(
       const to = person(owed.to.person);
       if (!to) return gone(owed.to.person);
       const { kind } = owed;
+      const from = cameFrom(submitted, debt);
+      const ending = owed.what === '';
+      const news = from === 'taken_over' || from === null ? undefined : (NEWS[from] ?? 'changed');
       const sent =
         channel === 'webhook'
           ? // Without the words of how it ended: they may hold a reason that somebody wrote.
-            deps.webhook.send({ ...notice(owed.to, to.name), kind, outcome: owed.what === '' ? state.state : null })
-          : deps.email.send({ ...mail, to, kind, what: owed.what || (state.ended?.why ?? '') });
+            deps.webhook.send({ ...notice(owed.to, to.name), kind, outcome: ending ? state.state : null, news })
+          : deps.email.send({ ...mail, to, kind, what: owed.what || (state.ended?.why ?? ''), over: ending || OVER.includes(from) });
       return { to: owed.to.person, ...(await sent) };
+    }
+    case 'ask_person': {
+      const to = person(owed.to.person);
+      if (!to) return gone(owed.to.person);
+      const asked = state.questions.find((q) => q.id === owed.question);
+      if (!asked) return { status: 'failed_for_good', detail: `The record holds no question ${owed.question}`, to: owed.to.person };
+      const { kind, question, dueAt } = owed;
+      const sent =
+        channel === 'webhook'
+          ? deps.webhook.send({ ...notice(owed.to, to.name), kind, question, dueAt })
+          : deps.email.send({ ...mail, to, kind, askedBy: personOf(directory, asked.by)?.name ?? asked.by, question: asked.text, dueAt });
+      return { to: owed.to.person, ...(await sent) };
+    }
+    case 'ask_agent': {
+      const { question, dueAt, resume } = owed;
+      if (resume.type === 'workflow') {
+        const told = await deps.signalQuestion(resume.workflowId, { approvalId, question });
+        return told === 'done'
+          ? { status: 'done', reached: 'delivered', detail: 'The agent workflow was told that it is asked', to: resume.workflowId }
+          : { status: 'failed_for_good', detail: 'The agent workflow is no longer open, so it cannot answer', to: resume.workflowId };
+      }
+      const asked = state.questions.find((q) => q.id === question);
+      if (!asked) return { status: 'failed_for_good', detail: `The record holds no question ${question}`, to: new URL(resume.url).host };
+      return await callBack(deps, submitted, id, resume.url, questionBody({ tenant, approvalId, question, text: asked.text, dueAt, since }));
     }
     case 'tell_requester': {
       const id = requestersOf(submitted, directory).find((p) => person(p) !== null);
@@ -175,7 +260,10 @@ async function carryOut(
       const sent = await deps.email.send({ ...about, to, kind: owed.kind, subject: owed.subject, text: owed.text, packet: { case: packet.case } });
       return { to: customer.email, ...sent };
     }
-    case 'open_ticket': {
+    case 'open_ticket':
+    case 'open_case':
+    case 'raise_incident': {
+      const kind = TICKETS[owed.kind];
       await deps.db
         .insertInto('tickets')
         .values({
@@ -183,18 +271,20 @@ async function carryOut(
           ticket_id: `tk_${approvalId}_${id}`,
           approval_id: approvalId,
           owed_id: id,
+          kind,
           queue: owed.queue,
           owner: owed.owner,
           title: owed.title,
           state: 'open',
           created_at: await databaseTime(deps.db),
+          ...(kind === 'case' ? { evidence: JSON.stringify(evidenceOf(packet)) } : {}),
         })
         .onConflict((conflict) => conflict.columns(['tenant', 'ticket_id']).doNothing())
         .execute();
-      return { status: 'done', detail: `A ticket is open in ${owed.queue}`, to: owed.queue };
+      return { status: 'done', detail: `${OPENED[kind]} is open in ${owed.queue}`, to: owed.queue };
     }
     case 'callback':
-      return await callBack(deps, submitted, state, id, owed.url);
+      return await callBack(deps, submitted, id, owed.url, callbackBody(resultOf(submitted)));
     case 'signal_workflow': {
       const told = await deps.signalOutcome(owed.workflowId, approvalId);
       return told === 'done'
@@ -207,19 +297,23 @@ async function carryOut(
         ? { status: 'done', reached: 'delivered', detail: 'The agent workflow was told to pause', to: owed.workflowId }
         : { status: 'failed_for_good', detail: 'No agent workflow of this id is open, so there is none to pause', to: owed.workflowId };
     }
-    case 'ask_person':
-    case 'ask_agent':
-    case 'open_case':
-    case 'raise_incident':
+    case 'disable_credential':
     case 'pause_credential':
-    case 'resume_credential':
-      return { status: 'failed_for_good', detail: 'Not carried out yet', to: '' };
-    case 'disable_credential': {
+    case 'resume_credential': {
       const { credential, reason } = owed;
-      return { to: credential, ...(await deps.credentialHook.disable({ ...about, agent: submitted.agent, credential, reason, policy: plan.policy, since })) };
+      const what = { ...about, agent: submitted.agent, credential, reason, policy: plan.policy, since };
+      return { to: credential, ...(await deps.credentialHook.tell(ORDERS[owed.kind], what)) };
     }
   }
 }
+
+const TICKETS = { open_ticket: 'ticket', open_case: 'case', raise_incident: 'incident' } as const;
+const OPENED = { ticket: 'A ticket', case: 'A case', incident: 'An incident' } as const;
+const ORDERS = {
+  disable_credential: 'disable',
+  pause_credential: 'pause',
+  resume_credential: 'resume',
+} as const satisfies Record<string, CredentialOrder>;
 
 /** The kind of judgment that somebody is asked for: of the sign-off that they were asked for, where there are several. */
 function laneOf(state: ApprovalState, plan: Plan, to: Asked): string {
@@ -228,15 +322,13 @@ function laneOf(state: ApprovalState, plan: Plan, to: Asked): string {
   return (plan.signOffs.find((s) => s.id === id) ?? plan.signOffs.find((s) => s.ladder.some(({ role }) => role === to.role)))?.lane ?? plan.lane;
 }
 
-async function callBack(deps: AttemptDeps, submitted: Loaded, _state: ApprovalState, id: string, url: string): Promise<Tried> {
-  const { tenant, approvalId, agent } = submitted;
+async function callBack(deps: AttemptDeps, { tenant, approvalId, agent }: Loaded, id: string, url: string, body: string): Promise<Tried> {
   const row = await deps.db
     .selectFrom('agents')
     .select(['callback_hosts', 'callback_secrets'])
     .where('tenant', '=', tenant)
     .where('agent', '=', agent)
     .executeTakeFirst();
-  const result = resultOf(submitted);
   // The wall clock on purpose: receivers compare it with theirs.
   const timestamp: Instant = instant(Date.now());
   const message = {
@@ -244,7 +336,7 @@ async function callBack(deps: AttemptDeps, submitted: Loaded, _state: ApprovalSt
     secrets: row?.callback_secrets ?? [],
     id: webhookId(approvalId, id),
     timestamp,
-    body: callbackBody(result),
+    body,
     registeredHosts: row?.callback_hosts ?? [],
   };
   const sent = await deps.pace.watch(

@@ -94,6 +94,21 @@ export const webhookId = (approvalId: string, owedId: string): string => `${appr
 /** The body on the wire. `decidedAt` makes it the same bytes in every attempt. */
 export const callbackBody = (result: ApprovalResult): string => JSON.stringify({ type: 'approval.ended', timestamp: result.decidedAt, data: result });
 
+/** A question to the agent, in the words of who asks: the same bytes in every attempt. */
+export const questionBody = ({
+  since,
+  dueAt: due,
+  ...asked
+}: {
+  readonly tenant: string;
+  readonly approvalId: string;
+  readonly question: string;
+  readonly text: string;
+  readonly dueAt: Instant;
+  /** When it was asked. */
+  readonly since: Instant;
+}): string => JSON.stringify({ type: 'approval.question', timestamp: since, data: { ...asked, due } });
+
 class SecretError extends Error {
   readonly code = 'secret_invalid';
   constructor(message: string, options?: ErrorOptions) {

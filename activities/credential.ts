@@ -1,8 +1,9 @@
 /**
- * Asks the operator's credential hook to disable one credential path: one signed attempt, as callbacks are, to the one address that the
- * operator configured, and only over the guarded way out. Without such an address it says so, for good, and sends nothing.
+ * Asks the operator's credential hook to disable one credential path, to pause it while a request is open, or to let it work again: one
+ * signed attempt, as callbacks are, to the one address that the operator configured, and only over the guarded way out. Without such an
+ * address it says so, for good, and sends nothing.
  *
- * The same bytes and the same id in every attempt: a receiver that has disabled the credential answers a repetition as before. What is
+ * The same bytes and the same id in every attempt: a receiver that has done it answers a repetition as before. What is
  * sent is the policy's words and ids; nothing that an agent or a customer wrote. Fields are added, never renamed.
  * Must not import the store, the workflow or client.
  */
@@ -23,8 +24,12 @@ export interface CredentialHookOptions {
   readonly callback: Callback;
 }
 
-/** What is to be disabled, by which policy, for which request of which agent. */
-export interface Disabling {
+export const CREDENTIAL_ORDERS = ['disable', 'pause', 'resume'] as const;
+/** What is to be done to a credential path: for good, until the request has ended, and when it has. */
+export type CredentialOrder = (typeof CREDENTIAL_ORDERS)[number];
+
+/** What it is about, by which policy, for which request of which agent. */
+export interface Ordered {
   readonly tenant: string;
   readonly approvalId: string;
   readonly owedId: string;
@@ -40,8 +45,8 @@ export interface Disabling {
 const word = z.string().min(1).max(500);
 
 /** Everything that is ever sent. A receiver takes a message whose id it has seen for the same one. */
-export const DisableSchema = z.strictObject({
-  type: z.literal('credential.disable'),
+export const CredentialSchema = z.strictObject({
+  type: z.enum(['credential.disable', 'credential.pause', 'credential.resume']),
   timestamp: z.iso.datetime(),
   data: z.strictObject({
     tenant: word,
@@ -54,24 +59,33 @@ export const DisableSchema = z.strictObject({
 });
 
 export interface CredentialHook {
-  disable(what: Disabling): Promise<CallbackResult>;
+  tell(order: CredentialOrder, what: Ordered): Promise<CallbackResult>;
 }
+
+/** What the policy does with it, and what a person does by hand where no hook can. */
+const WORDS: { readonly [O in CredentialOrder]: readonly [does: string, byHand: string] } = {
+  disable: ['disables the credential', 'disable it by hand'],
+  pause: ['pauses the credential', 'pause it by hand'],
+  resume: ['lets the credential', 'resume it by hand'],
+};
 
 export function createCredentialHook({ settings, callback }: CredentialHookOptions): CredentialHook {
   return {
-    async disable({ since, owedId, ...what }) {
-      if (settings === null)
+    async tell(order, { since, owedId, ...what }) {
+      if (settings === null) {
+        const [does, byHand] = WORDS[order];
         return {
           status: 'failed_for_good',
           httpStatus: null,
           latencyMs: 0,
-          detail: `The policy disables the credential ${what.credential}, but no credential hook is configured here; disable it by hand, and set COUNTERSIGN_CREDENTIAL_HOOK and COUNTERSIGN_CREDENTIAL_HOOK_SECRETS.`,
+          detail: `The policy ${does} ${what.credential}${order === 'resume' ? ' work again' : ''}, but no credential hook is configured here; ${byHand}, and set COUNTERSIGN_CREDENTIAL_HOOK and COUNTERSIGN_CREDENTIAL_HOOK_SECRETS.`,
           retryAfterMs: null,
         };
+      }
       const { tenant, approvalId, agent, credential, reason, policy } = what;
       const { name, version, hash } = policy;
-      const message: z.output<typeof DisableSchema> = {
-        type: 'credential.disable',
+      const message: z.output<typeof CredentialSchema> = {
+        type: `credential.${order}`,
         timestamp: since,
         data: { tenant, approvalId, agent, credential, reason, policy: { name, version, hash } },
       };

@@ -12,9 +12,11 @@ import {
   NUDGE_SIGNAL,
   OUTCOME_SIGNAL,
   PAUSE_SIGNAL,
+  QUESTION_SIGNAL,
   approvalWorkflowId,
   deliveryWorkflowId,
   type ApprovalInput,
+  type Asking,
   type CommandMessage,
   type DeliveryInput,
   type Knock,
@@ -128,6 +130,10 @@ export const signalOutcome = (client: Client, workflowId: string, approvalId: st
 /** Tells an agent's workflow to stop until somebody resumes it. */
 export const signalPause = (client: Client, workflowId: string, message: PauseMessage): Promise<'done' | 'gone'> =>
   signalAgent<PauseMessage>(client, workflowId, PAUSE_SIGNAL, message);
+
+/** Tells an agent's workflow that somebody asks it for information. */
+export const signalQuestion = (client: Client, workflowId: string, message: Asking): Promise<'done' | 'gone'> =>
+  signalAgent<Asking>(client, workflowId, QUESTION_SIGNAL, message);
 
 /** In clear, because an agent's worker has none of our keys. */
 async function signalAgent<Message>(

@@ -9,7 +9,7 @@ import type { Core } from '../activities/core';
 import { CommitError } from '../activities/errors';
 import { createCredentialHook, type CredentialHookSettings } from '../activities/credential';
 import { createEgress } from '../activities/egress';
-import { signalOutcome, signalPause } from '../activities/engine';
+import { signalOutcome, signalPause, signalQuestion } from '../activities/engine';
 import { createBerths } from '../activities/berths';
 import { createEmail } from '../activities/notify/email';
 import { createWebhook, type WebhookSettings } from '../activities/notify/webhook';
@@ -52,13 +52,14 @@ export function createActivities(core: Core, options: WorkerOptions): { readonly
     }),
     signalOutcome: (workflowId, approvalId) => signalOutcome(options.client, workflowId, approvalId),
     signalPause: (workflowId, message) => signalPause(options.client, workflowId, message),
+    signalQuestion: (workflowId, message) => signalQuestion(options.client, workflowId, message),
   });
   const grace = options.reconcileGraceMs === undefined ? {} : { graceMs: options.reconcileGraceMs };
   return {
     activities: {
       commit: alive((input) => final(core.commit(input))),
       ...effects(alive((input) => final(attempt(input)))),
-      reconcile: alive(createReconcile({ ...deps, active, client: options.client, taskQueue: options.taskQueue, ...grace })),
+      reconcile: alive(createReconcile({ ...deps, active, commit: core.commit, client: options.client, taskQueue: options.taskQueue, ...grace })),
     },
     async close() {
       email.close();

@@ -30,9 +30,34 @@ const about = {
 };
 const asking = z.strictObject({ ...about, level: word, until: instant, next: z.string().max(1000) });
 
+/** What can have happened to a request that goes on. */
+export const NEWS = [
+  'commented',
+  'information_given',
+  'question_lapsed',
+  'evidence_added',
+  'reassigned',
+  'resolved_anew',
+  'extended',
+  'passed_up',
+  'worked',
+  'choice_made',
+  'override_proposed',
+  'overridden',
+  'glass_broken',
+  'changed',
+] as const;
+export type News = (typeof NEWS)[number];
+
 /** Everything that is ever sent. A receiver takes a message whose id it has seen for the same one. */
 export const NoticeSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.enum(['approval.asked', 'approval.reminded', 'approval.backup_paged']), timestamp: instant, data: asking }),
+  z.strictObject({
+    type: z.literal('approval.information_asked'),
+    timestamp: instant,
+    data: z.strictObject({ ...about, question: word, until: instant }),
+  }),
+  z.strictObject({ type: z.literal('approval.news'), timestamp: instant, data: z.strictObject({ ...about, news: z.enum(NEWS) }) }),
   z.strictObject({ type: z.literal('approval.taken_over'), timestamp: instant, data: z.strictObject(about) }),
   z.strictObject({ type: z.literal('approval.settled'), timestamp: instant, data: z.strictObject({ ...about, outcome: word }) }),
 ]);
@@ -52,8 +77,10 @@ interface About {
 export type Told = About &
   (
     | { readonly kind: 'ask' | 'remind' | 'page_backup'; readonly level: string; readonly dueAt: Instant; readonly next: string }
-    /** `outcome` is null while it goes on: somebody has taken it over. */
-    | { readonly kind: 'tell_asked'; readonly outcome: string | null }
+    /** `question` is its id: the words are read on the page. */
+    | { readonly kind: 'ask_person'; readonly question: string; readonly dueAt: Instant }
+    /** `outcome` is null while it goes on: then `news` says what has happened, without it that somebody has taken it over. */
+    | { readonly kind: 'tell_asked'; readonly outcome: string | null; readonly news?: News | undefined }
   );
 
 const ASKING = { ask: 'approval.asked', remind: 'approval.reminded', page_backup: 'approval.backup_paged' } as const;
@@ -62,7 +89,7 @@ export function noticeOf(told: Told, publicUrl: string): Notice {
   const { tenant, approvalId, plan, actionType, person, since: timestamp } = told;
   const kind = plan.effect === 'escalation' ? 'escalation' : 'approval';
   const amount = plan.amount === null ? null : formatMoney(plan.amount);
-  const wanted = kind === 'escalation' ? 'A person is needed' : 'A decision is needed';
+  const wanted = told.kind === 'ask_person' ? 'Information is needed' : kind === 'escalation' ? 'A person is needed' : 'A decision is needed';
   const data = {
     tenant,
     approvalId,
@@ -73,8 +100,10 @@ export function noticeOf(told: Told, publicUrl: string): Notice {
     person: { id: person.id, name: oneLine(person.name), role: person.role },
     link: approvalUrl(publicUrl, approvalId),
   } as const;
+  if (told.kind === 'ask_person') return { type: 'approval.information_asked', timestamp, data: { ...data, question: told.question, until: told.dueAt } };
   if (told.kind !== 'tell_asked')
     return { type: ASKING[told.kind], timestamp, data: { ...data, level: told.level, until: told.dueAt, next: oneLine(told.next, 1000) } };
+  if (told.outcome === null && told.news !== undefined) return { type: 'approval.news', timestamp, data: { ...data, news: told.news } };
   return told.outcome === null
     ? { type: 'approval.taken_over', timestamp, data }
     : { type: 'approval.settled', timestamp, data: { ...data, outcome: told.outcome } };

@@ -27,8 +27,10 @@ function subjectOf(message: Message): string {
       return `Reminder, decision needed: ${summary(message.packet)}`;
     case 'page_backup':
       return `Nobody has decided, you are the backup: ${summary(message.packet)}`;
+    case 'ask_person':
+      return `A question to you about: ${summary(message.packet)}`;
     case 'tell_asked':
-      return `No longer needed from you: ${summary(message.packet)}`;
+      return message.over ? `No longer needed from you: ${summary(message.packet)}` : `News about: ${summary(message.packet)}`;
     case 'tell_requester':
       return `How it ended: ${summary(message.packet)}`;
     case 'tell_customer':
@@ -42,6 +44,16 @@ function blocksOf(message: Message, url: string): readonly Block[] {
     case 'remind':
     case 'page_backup':
       return [{ type: 'lead', text: request(message) }, { type: 'link', label: 'Open the request to decide', url }, ...contents(message.packet), link(url)];
+    case 'ask_person':
+      return [
+        {
+          type: 'lead',
+          text: `${oneLine(message.askedBy, 100)} asks you for information by ${when(message.dueAt)}, before deciding on this: ${headline(message.packet)}`,
+        },
+        { type: 'box', label: `Written by ${oneLine(message.askedBy, 100)}: the question`, text: message.question },
+        { type: 'paragraph', text: 'Your answer becomes part of what it is decided from. You decide nothing by it.' },
+        { type: 'link', label: 'Open the request to answer', url },
+      ];
     case 'tell_asked':
     case 'tell_requester':
       return [
@@ -100,6 +112,7 @@ function contents(packet: Packet): readonly Block[] {
       label: `${SOURCE[source] ?? `From ${source}`}: ${oneLine(title)}`,
       text: content,
     })),
+    ...added(packet),
   ];
 }
 
@@ -155,8 +168,15 @@ function about({ requester, customer, case: caseId }: Packet): readonly (readonl
 }
 
 const policy = ({ policy: { name, version, hash } }: Packet): readonly [string, string] => ['Policy', `${name}, version ${version} (${hash.slice(0, 12)})`];
+/** What was added since it was asked for the first time: whose words each is, and when. */
+const added = ({ added = [] }: Packet): readonly Block[] =>
+  added.map(({ name, title, source, by, at, content }): Block => ({
+    type: 'box',
+    label: `${source === 'agent' ? 'Written by the agent' : `Written by ${oneLine(by, 100)}`}, added ${when(at)}: ${oneLine(title === '' ? name : title)}`,
+    text: content,
+  }));
 const link = (url: string): Block => ({ type: 'link', label: 'The request and its history', url });
-const headline = (packet: Packet): string => visible(packet.headline);
-const summary = (packet: Packet): string => oneLine(packet.action.summary, 120);
+const headline = (packet: Pick<Packet, 'headline'>): string => visible(packet.headline);
+const summary = (packet: Pick<Packet, 'action'>): string => oneLine(packet.action.summary, 120);
 /** Minutes are enough to plan a day by; UTC, said so, until people have zones. */
 const when = (at: Instant): string => `${at.slice(0, 10)} ${at.slice(11, 16)} UTC`;

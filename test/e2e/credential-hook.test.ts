@@ -123,7 +123,7 @@ it('is not told again once it has taken it, and a repetition from a process that
   const row = await store.db.selectFrom('requests').select('plan').where('approval_id', '=', approvalId).executeTakeFirstOrThrow();
   const { policy } = row.plan as unknown as { readonly policy: { readonly name: string; readonly version: string; readonly hash: string } };
   const what = { tenant: TENANT, approvalId, owedId, agent: AGENT.agent, credential: 'crm-export', reason: 'Nobody answered about wider access', policy };
-  expect(await hook.disable({ ...what, since: new Date().toISOString() })).toMatchObject({ status: 'done' });
+  expect(await hook.tell('disable', { ...what, since: new Date().toISOString() })).toMatchObject({ status: 'done' });
   expect(calls(approvalId)).toHaveLength(2);
   expect(receiver.disabled.filter((d) => d.approvalId === approvalId)).toHaveLength(1);
 });

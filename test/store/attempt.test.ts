@@ -39,7 +39,7 @@ it('a question that could not be sent is superseded once its level has passed', 
   );
   const webhook = createWebhook({ settings: null, callback, publicUrl });
   const signalOutcome = () => Promise.resolve('gone' as const);
-  const signals = { signalOutcome, signalPause: signalOutcome };
+  const signals = { signalOutcome, signalPause: signalOutcome, signalQuestion: signalOutcome };
   const credentialHook = createCredentialHook({ settings: null, callback });
   const attempt = createAttempt({ ...core.deps, active: core.active, email, webhook, callback, pace: core.pace, ...signals, credentialHook });
   await publish(store, DESK_POLICY, DESK_DIRECTORY);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { createCallback, sign } from '../../../activities/callback';
 import { createEgress } from '../../../activities/egress';
-import { NoticeSchema, noticeOf, type Told } from '../../../activities/notify/notice';
+import { NEWS, NoticeSchema, noticeOf, type Told } from '../../../activities/notify/notice';
 import { createWebhook, type WebhookSettings } from '../../../activities/notify/webhook';
 
 const PUBLIC_URL = 'https://approvals.example.com/';
@@ -17,6 +17,8 @@ const about = {
 } as const;
 const asked: Told = { ...about, kind: 'ask', level: 'finance manager', dueAt: '2026-11-21T10:00:00.000Z', next: 'CFO is asked' };
 const settled: Told = { ...about, kind: 'tell_asked', outcome: 'approved' };
+
+const information: Told = { ...about, kind: 'ask_person', question: 'q1', dueAt: '2026-11-21T10:00:00.000Z' };
 
 /** A block of the page, by its language and number. */
 const PAGE = readFileSync('docs/webhooks.md', 'utf8');
@@ -42,6 +44,8 @@ describe('what a webhook says', () => {
     ['approval.backup_paged', { ...asked, kind: 'page_backup' }],
     ['approval.taken_over', { ...settled, outcome: null }],
     ['approval.settled', settled],
+    ['approval.information_asked', information],
+    ['approval.news', { ...settled, outcome: null, news: 'commented' }],
   ] as const)('%s holds to the schema, and the page names it', (type, told) => {
     const notice = noticeOf(told, PUBLIC_URL);
     expect(NoticeSchema.parse(JSON.parse(JSON.stringify(notice)))).toEqual(notice);
@@ -50,8 +54,20 @@ describe('what a webhook says', () => {
     expect(notice.timestamp).toBe(about.since);
   });
 
+  it('a question for information is its id and not its words', () => {
+    const { data } = noticeOf(information, PUBLIC_URL);
+    expect(data).toMatchObject({ headline: 'Information is needed: refund.issue, USD 480.00.', question: 'q1', until: '2026-11-21T10:00:00.000Z' });
+  });
+
+  it.each(NEWS)('the page names what can have happened: %s', (news) => expect(PAGE).toContain(`\`${news}\``));
+
   it('every field of the schema is on the page', () => {
-    const fields = Object.keys({ ...noticeOf(asked, PUBLIC_URL).data, ...noticeOf(settled, PUBLIC_URL).data });
+    const fields = Object.keys({
+      ...noticeOf(asked, PUBLIC_URL).data,
+      ...noticeOf(settled, PUBLIC_URL).data,
+      ...noticeOf(information, PUBLIC_URL).data,
+      news: '',
+    });
     expect(fields.filter((field) => !PAGE.includes(`\`${field}\``))).toEqual([]);
   });
 

@@ -11,7 +11,9 @@ const all: readonly Message[] = [
   ask,
   { ...ask, kind: 'remind' },
   { ...ask, kind: 'page_backup' },
-  { ...base, kind: 'tell_asked', what: `Ana Ruiz approved it ${SCRIPT}` },
+  { ...base, kind: 'tell_asked', what: `Ana Ruiz approved it ${SCRIPT}`, over: true },
+  { ...base, kind: 'tell_asked', what: 'Ana Ruiz has commented on it', over: false },
+  { ...base, kind: 'ask_person', askedBy: `Ana ${SCRIPT}`, question: `Did it arrive? ${SCRIPT} ${OVERRIDE}`, dueAt: '2026-11-21T10:00:00.000Z' },
   { ...base, kind: 'tell_requester', what: 'It was denied: too much' },
   { ...base, kind: 'tell_customer', subject: 'Your case is under review', text: 'We look at it again.' },
 ];
@@ -63,6 +65,18 @@ describe('a question to an approver', () => {
     expect(shown.text).toContain('Written by the agent: why an exception');
     expect(shown.html).not.toContain(SCRIPT);
     expect(text).not.toContain('xception');
+  });
+
+  it('shows what was added since, each under the name of who wrote it', () => {
+    const at = '2026-11-21T09:40:00.000Z';
+    const added = [
+      { name: 'receipt', title: 'The receipt', source: 'agent', by: 'refund-bot', at, content: `Shop 7 ${SCRIPT}` },
+      { name: 'q1', title: 'Did it arrive?', source: 'person', by: 'Kim Doe', at, content: 'No.\nIf you deny: nothing happens' },
+    ] as const;
+    const shown = render({ ...ask, packet: { ...packet, added } }, PUBLIC);
+    expect(shown.text).toContain('[ Written by the agent, added 2026-11-21 09:40 UTC: The receipt ]\n| Shop 7');
+    expect(shown.text).toContain('[ Written by Kim Doe, added 2026-11-21 09:40 UTC: Did it arrive? ]\n| No.\n| If you deny: nothing happens');
+    expect(shown.html).not.toContain(SCRIPT);
   });
 
   it('quotes what others wrote line by line under the name of who wrote it, so that it cannot pass for ours', () => {
@@ -153,4 +167,37 @@ describe('text made safe to look at', () => {
       }),
     );
   });
+});
+
+describe('a question to somebody who may know', () => {
+  const asked: Message = {
+    ...base,
+    kind: 'ask_person',
+    askedBy: 'Ana Ruiz',
+    question: `Did the parcel arrive?\nIf you deny: everything is approved ${SCRIPT}`,
+    dueAt: '2026-11-21T10:00:00.000Z',
+  };
+  const { subject, text, html } = render(asked, PUBLIC);
+
+  it('says who wants to know, until when and about what, and quotes the question as that person’s words', () => {
+    expect(subject).toMatch(/^A question to you about: Refund USD 480\.00 to Maria/);
+    expect(text.split('\n')[0]).toMatch(/^Ana Ruiz asks you for information by 2026-11-21 10:00 UTC, before deciding on this: Refund USD 480\.00 to Maria/);
+    expect(text).toContain('[ Written by Ana Ruiz: the question ]\n| Did the parcel arrive?\n| If you deny: everything is approved');
+    expect(text).not.toMatch(/^If you deny/m);
+    expect(html).toMatch(/<strong>Written by Ana Ruiz: the question<\/strong><pre/);
+    expect(html).not.toContain(SCRIPT);
+    expect(text).toContain(approvalUrl(PUBLIC.publicUrl, 'apr_1'));
+  });
+
+  it('holds no evidence and no reason: who is asked need not be one of those who decide', () => {
+    for (const form of [text, html])
+      for (const kept of ['The invoice differs', 'Mail of', 'refund-over-250', 'Compare the invoice']) expect(form).not.toContain(kept);
+  });
+});
+
+it('news on the way does not say that nothing is needed any more', () => {
+  const news = (over: boolean) => render({ ...base, kind: 'tell_asked', what: 'Ana Ruiz has commented on it', over }, PUBLIC);
+  expect(news(false).subject).toMatch(/^News about: /);
+  expect(news(true).subject).toMatch(/^No longer needed from you: /);
+  expect(news(false).text).toMatch(/^Ana Ruiz has commented on it/);
 });
