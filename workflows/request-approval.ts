@@ -5,7 +5,9 @@
  * that it ended is told by the child's end or by a signal to this workflow's id, whichever is first, and how is read from the
  * record, with the agent's key. What Countersign leaves in this workflow's history is never encrypted, so that its worker needs none of
  * Countersign's payload keys. Cancelling the agent withdraws the request and waits until that is on the record. An agent that the policy
- * pauses asks for nothing more until a person resumes it.
+ * pauses asks for nothing more until a person resumes it. A question reaches it as an id; its words are read by an activity of the agent's
+ * worker, with the agent's key, and so is the reply sent. An agent that answers no questions and adds no evidence runs as it did before
+ * there were any.
  *
  * Must not import zod, Node built-ins or the client.
  */
@@ -20,6 +22,7 @@ import {
   defineSignal,
   getExternalWorkflowHandle,
   isCancellation,
+  log,
   patched,
   proxyActivities,
   setHandler,
@@ -34,20 +37,27 @@ import {
   OUTCOME_SIGNAL,
   PAUSED_QUERY,
   PAUSE_SIGNAL,
+  QUESTION_SIGNAL,
   RESUME_SIGNAL,
   TASK_QUEUE,
   WITHDRAW_SIGNAL,
   approvalWorkflowId,
   type AgentActivities,
+  type AgentEvidence,
+  type AgentQuestion,
+  type AgentWords,
   type ApprovalInput,
   type ApprovalResult,
+  type Asking,
   type ChildEnd,
   type Knock,
+  type MeanwhileDirective,
   type PauseMessage,
   type SubmittedRequest,
 } from './protocol';
 
 export const outcomeSignal = defineSignal<[Knock]>(OUTCOME_SIGNAL);
+export const questionSignal = defineSignal<[Asking]>(QUESTION_SIGNAL);
 export const pauseSignal = defineSignal<[PauseMessage]>(PAUSE_SIGNAL);
 export const resumeSignal = defineSignal(RESUME_SIGNAL);
 export const pausedQuery = defineQuery<Paused | null>(PAUSED_QUERY);
@@ -58,13 +68,44 @@ export type AgentRequest = Omit<RequestDraft, 'resume' | 'run'> & { readonly run
 /** Why this agent stands still: silence on one of its requests paused it, as the policy says. */
 export type Paused = PauseMessage;
 
+/** A question of somebody who is to decide on `step`. */
+export interface Question extends AgentQuestion {
+  readonly step: string;
+}
+
+/**
+ * Runs in the agent's workflow while the request waits: it may call activities of its own. Null: the agent does not know, and the
+ * question lapses at its time. What it throws is logged, and leaves the question open; the request waits on.
+ */
+export type OnQuestion = (question: Question) => string | null | Promise<string | null>;
+
+export interface CountersignInWorkflow {
+  readonly taskQueue?: string;
+  /** Without it this workflow answers no questions. Its worker registers the activities of {@link AgentWords}. */
+  readonly onQuestion?: OnQuestion;
+}
+
+export interface WaitOptions {
+  /**
+   * Told once, as soon as the request waits for a person: what the agent does meanwhile, as the policy says. `follow` of the SDK carries it
+   * out by name. It is told again when the agent's run begins anew.
+   */
+  readonly onMeanwhile?: (directive: MeanwhileDirective) => unknown;
+}
+
 export interface Countersign {
   /**
    * Asks once and waits as long as it takes. `step` names the place in the agent's workflow and makes the request idempotent.
    * Throws the activity's failure when the request is refused as malformed (`type` is its code), and a cancellation when the
    * agent was cancelled, after the withdrawal is on the record.
    */
-  requestApproval(step: string, request: AgentRequest): Promise<ApprovalResult>;
+  requestApproval(step: string, request: AgentRequest, options?: WaitOptions): Promise<ApprovalResult>;
+  /**
+   * More to decide from, for a request that waits: `step` as it was asked under, once it has been asked. The same name under the same step
+   * is added once. The packet has another digest afterwards, and who decides sees what was added. Throws the activity's failure when it is refused
+   * (`type` is its code). Its worker registers the activities of {@link AgentWords}.
+   */
+  addEvidence(step: string, evidence: Pick<AgentEvidence, 'name' | 'title' | 'content'>): Promise<void>;
   /**
    * Waits while this agent is paused, and goes on when a person has sent it {@link RESUME_SIGNAL}; at once where it is not paused. An agent
    * with a loop awaits it at the top of each round, and before it continues as new, since the next run knows nothing of it. A request waits by itself.
@@ -75,20 +116,53 @@ export interface Countersign {
 }
 
 /** Call once, at the top of the agent's workflow, before its first await: it sets the outcome's signal handler. */
-export function useCountersign(options: { readonly taskQueue?: string } = {}): Countersign {
+export function useCountersign(options: CountersignInWorkflow = {}): Countersign {
   /** Approvals that somebody says have ended. Anyone may signal, so what counts is read from the record, with the agent's key. */
   const knocks = new Set<string>();
   setHandler(outcomeSignal, (message: unknown) => void knocks.add(approvalIdIn(message)));
-  const activities = proxyActivities<AgentActivities>({ startToCloseTimeout: '30s', retry: { maximumInterval: '10s' } });
+  const activities = proxyActivities<AgentActivities & AgentWords>({ startToCloseTimeout: '30s', retry: { maximumInterval: '10s' } });
   const pauses = new Pauses();
   setHandler(pauseSignal, (message: unknown) => void pauses.pause(approvalIdIn(message), reasonIn(message)));
   setHandler(resumeSignal, () => void pauses.resume());
   setHandler(pausedQuery, () => pauses.first);
+  /** The approvals of the steps that have been asked. */
+  const steps = new Map<string, string>();
+  const { onQuestion } = options;
+  const questions = new Questions();
+  if (onQuestion) setHandler(questionSignal, (message: unknown) => void questions.ask(approvalIdIn(message)));
+
+  /** Answers what is asked about one request until it has ended. What a signal says is only that there is something to read. */
+  async function answer(step: string, approvalId: string, answering: OnQuestion): Promise<void> {
+    while (await questions.next(approvalId)) {
+      try {
+        for (const question of await activities.readQuestions({ approvalId })) {
+          if (!questions.isNew(approvalId, question.question)) continue;
+          const text = await answering({ ...question, step });
+          if (text === null || questions.isOver(approvalId)) continue;
+          await activities.replyToQuestion({
+            idempotencyKey: `${workflowInfo().workflowId}/${step}/${question.question}`,
+            approvalId,
+            question: question.question,
+            text,
+          });
+        }
+      } catch (error) {
+        // Cancelling the agent withdraws the request: whoever asked needs no answer any more.
+        if (isCancellation(error)) return;
+        log.error('A question to the agent was not answered', { approvalId, error });
+      }
+    }
+  }
 
   return {
+    async addEvidence(step, { name, title, content }) {
+      await condition(() => steps.has(step));
+      const approvalId = steps.get(step) ?? '';
+      await activities.addApprovalEvidence({ idempotencyKey: `${workflowInfo().workflowId}/${step}/evidence/${name}`, approvalId, name, title, content });
+    },
     untilResumed: () => pauses.over(),
     paused: () => pauses.first,
-    async requestApproval(step, request) {
+    async requestApproval(step, request, { onMeanwhile } = {}) {
       await pauses.over();
       const { workflowId } = workflowInfo();
       const cancelled = { yes: false, withdrawn: false };
@@ -101,8 +175,14 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
           idempotencyKey: `${workflowId}/${step}`,
           request: { run: workflowId, ...request, resume: { type: 'workflow', workflow_id: workflowId } },
         });
-        if (submitted.result) return submitted.result;
         const { approvalId } = submitted;
+        steps.set(step, approvalId);
+        if (submitted.result) return submitted.result;
+        if (onQuestion) void answer(step, approvalId, onQuestion);
+        // What is not known to an older worker is the strictest that an agent can do and go on.
+        Promise.resolve(onMeanwhile?.(submitted.meanwhile ?? { agent: 'block' })).catch((error: unknown) =>
+          log.error('What the agent does meanwhile failed', { approvalId, error }),
+        );
         const child = await startApproval(submitted, options.taskQueue ?? TASK_QUEUE);
         // The child's result is lost when this workflow continues as new, and when the child was terminated: the knock is not.
         child?.result().then(
@@ -112,6 +192,8 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
           },
         );
         if (!child) knocks.add(approvalId);
+        // What an earlier run of this agent was asked is not asked again.
+        if (!child && onQuestion) questions.ask(approvalId);
         const ended = async (): Promise<ApprovalResult | null> => {
           knocks.delete(approvalId);
           return await activities.readApprovalResult({ approvalId });
@@ -125,7 +207,9 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
             continue;
           }
           const result = await ended();
-          if (result) return result;
+          if (!result) continue;
+          questions.end(approvalId);
+          return result;
         }
       });
       // A decision that was there before the cancellation is the outcome; a withdrawal is the agent's own doing.
@@ -136,6 +220,46 @@ export function useCountersign(options: { readonly taskQueue?: string } = {}): C
     },
   };
 }
+
+/** Which requests somebody has asked about. Anyone may signal: what is not read from the record is no question, and a flood of signals is one look. */
+class Questions {
+  private readonly asked = new Set<string>();
+  private readonly over = new Set<string>();
+  private readonly seen = new Set<string>();
+
+  ask(approvalId: string): void {
+    // It may come before the answer to submitting does, which is when the request is first known here.
+    this.asked.add(approvalId);
+    const [oldest] = this.asked;
+    if (this.asked.size > QUESTIONS_MAX && oldest !== undefined) this.asked.delete(oldest);
+  }
+
+  end(approvalId: string): void {
+    this.over.add(approvalId);
+  }
+
+  isOver(approvalId: string): boolean {
+    return this.over.has(approvalId);
+  }
+
+  /** Each question is put to the agent once in a run. */
+  isNew(approvalId: string, question: string): boolean {
+    const id = `${approvalId}/${question}`;
+    const isNew = !this.seen.has(id);
+    this.seen.add(id);
+    return isNew;
+  }
+
+  /** Waits for one about this request; false when it has ended. */
+  async next(approvalId: string): Promise<boolean> {
+    await condition(() => this.asked.has(approvalId) || this.over.has(approvalId));
+    this.asked.delete(approvalId);
+    return !this.over.has(approvalId);
+  }
+}
+
+/** Signals of others about what this workflow never asked are not kept without end. */
+const QUESTIONS_MAX = 1_000;
 
 /** What has paused this run, once for each approval: a signal that comes again, or after the result, pauses nothing a second time. */
 class Pauses {

@@ -7,23 +7,45 @@
  */
 import { createHash } from 'node:crypto';
 import { ApplicationFailure } from '@temporalio/common';
-import type { AgentActivities } from '../../workflows/protocol';
+import type { AgentActivities, AgentWords } from '../../workflows/protocol';
 import { createCountersign, CountersignError, type CountersignOptions } from './index';
 
 /** Header-safe and of bounded length; a workflow id may be neither, and is then named by its digest. */
 export const headerKey = (key: string): string => (/^[\x21-\x7e]{1,200}$/.test(key) ? key : `sha256-${createHash('sha256').update(key, 'utf8').digest('hex')}`);
 
-export function createAgentActivities(options: CountersignOptions): AgentActivities {
+/** After which nobody waits for a reply any more. */
+const TOO_LATE: readonly string[] = ['unknown_question', 'already_decided', 'not_open'];
+
+export function createAgentActivities(options: CountersignOptions): AgentActivities & AgentWords {
   const countersign = createCountersign(options);
   return {
     submitApprovalRequest: ({ idempotencyKey, request }) =>
       asFailure(async () => {
-        const { approvalId, tenant, needsWorkflow, result, headline, timeScale } = await countersign.submit(request, {
+        const { approvalId, tenant, needsWorkflow, result, headline, timeScale, meanwhile } = await countersign.submit(request, {
           idempotencyKey: headerKey(idempotencyKey),
         });
-        return { approvalId, tenant, needsWorkflow, result, headline, timeScale };
+        return { approvalId, tenant, needsWorkflow, result, headline, timeScale, meanwhile };
       }),
     readApprovalResult: ({ approvalId }) => asFailure(async () => (await countersign.get(approvalId)).result),
+    readQuestions: ({ approvalId }) =>
+      asFailure(async () => {
+        const { questions } = await countersign.get(approvalId);
+        return questions.flatMap(({ id: question, of, status, text, dueAt }) =>
+          of === 'agent' && status === 'open' ? [{ approvalId, question, text, dueAt }] : [],
+        );
+      }),
+    replyToQuestion: ({ idempotencyKey, approvalId, question, text }) =>
+      asFailure(async () => {
+        try {
+          await countersign.reply(approvalId, { question, text }, { idempotencyKey: headerKey(idempotencyKey) });
+          return true;
+        } catch (error) {
+          if (error instanceof CountersignError && TOO_LATE.includes(error.code)) return false;
+          throw error;
+        }
+      }),
+    addApprovalEvidence: ({ idempotencyKey, approvalId, name, title, content }) =>
+      asFailure(() => countersign.addEvidence(approvalId, { name, title, content }, { idempotencyKey: headerKey(idempotencyKey) })),
   };
 }
 

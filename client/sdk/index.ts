@@ -8,16 +8,18 @@
  * if (result.outcome === 'approved') await refund(result.token);
  * // With conditions (`result.conditions`): requireExecutable says whether what is about to be done is within them.
  */
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { ApprovalResult, State } from '../../domain/outcome';
 import type { Plan } from '../../domain/plan';
 import type { RequestDraft } from '../../domain/request';
-import { ApprovalSchema, SubmittedSchema } from '../api/schemas';
+import { MovedSchema, RequestStateSchema, StoredSchema, SubmittedSchema } from '../api/schemas';
 import { CountersignError } from './errors';
 import { call, type Connection, type Fetch } from './http';
+import type { Directive } from './follow';
 import { pause } from './pause';
 
 export { CountersignError, type CountersignCode } from './errors';
+export { follow, type Alternative, type Carried, type Directive, type MeanwhileHandlers } from './follow';
 export { NotExecutable, requireExecutable, type Execution, type ExecutionCode } from '../receiver/execution';
 export { verifyDecisionToken } from '../receiver/token';
 export type { ApprovalResult, Fetch, RequestDraft };
@@ -29,9 +31,23 @@ export interface CountersignOptions {
   readonly timeoutMs?: number;
 }
 
-export interface Meanwhile {
-  readonly agent: string;
+/** What the agent does while it waits: {@link follow} it. */
+export interface Meanwhile extends Directive {
   readonly operator: string;
+}
+
+/** Information that somebody needs before they decide. */
+export interface Question {
+  /** `q1`. */
+  readonly id: string;
+  /** `agent`, or the id of the person who is asked. */
+  readonly of: string;
+  readonly by: string;
+  readonly text: string;
+  readonly askedAt: string;
+  readonly dueAt: string;
+  readonly status: 'open' | 'answered' | 'lapsed';
+  readonly answer: string | null;
 }
 
 /** What was asked, as recorded. */
@@ -67,9 +83,18 @@ export interface Approval {
   readonly owners: readonly string[];
   readonly dueAt: string | null;
   readonly meanwhile: Meanwhile;
+  /** In the order in which they were asked. */
+  readonly questions: readonly Question[];
   readonly result: ApprovalResult | null;
   /** Where people see it. */
   readonly page: string;
+}
+
+export interface Evidence {
+  /** `[a-z][a-z0-9_]*`. */
+  readonly name: string;
+  readonly title: string;
+  readonly content: string;
 }
 
 export interface Countersign {
@@ -78,6 +103,10 @@ export interface Countersign {
   get(approvalId: string): Promise<Approval>;
   /** Waits for the end, without an own timer at the agent: as long as it takes, or until `timeoutMs` (`wait_timed_out`). */
   wait(approvalId: string, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<ApprovalResult>;
+  /** Answers a question that was asked of the agent; what it says becomes part of what is decided from. The same key with the same words is one answer. */
+  reply(approvalId: string, answer: { readonly question: string; readonly text: string }, options: { readonly idempotencyKey: string }): Promise<void>;
+  /** More to decide from, under a name that was not used before in this request. The same key with the same content is one piece. */
+  addEvidence(approvalId: string, evidence: Evidence, options: { readonly idempotencyKey: string }): Promise<void>;
   /** The agent no longer asks. What was decided before stands. */
   withdraw(approvalId: string, reason: string): Promise<Approval>;
 }
@@ -85,17 +114,30 @@ export interface Countersign {
 /** One long poll; the server allows 30 s. */
 const POLL_SECONDS = 25;
 const RETRY_PAUSE_MS = 1_000;
+const ANSWER_MS = 30_000;
 
 export function createCountersign(options: CountersignOptions): Countersign {
   const connection: Connection = options;
   const path = (approvalId: string): string => `/v1/requests/${encodeURIComponent(approvalId)}`;
+
+  /** What is stored and not answered yet is sent again under its key, until it is answered or the time of a call is up. */
+  async function say(to: string, body: unknown, idempotencyKey: string): Promise<void> {
+    const deadline = Date.now() + (options.timeoutMs ?? ANSWER_MS);
+    for (;;) {
+      const { value } = await call(connection, { method: 'POST', path: to, body, idempotencyKey, answer: z.union([MovedSchema, StoredSchema]) });
+      if ('seq' in value) return;
+      if (Date.now() >= deadline)
+        throw new CountersignError('unreachable', 'It is stored and was not answered in time; send it again under the same key', null);
+      await pause(RETRY_PAUSE_MS, undefined);
+    }
+  }
   return {
     async submit(request, { idempotencyKey }) {
       const { value } = await call(connection, { method: 'POST', path: '/v1/requests', body: request, idempotencyKey, answer: SubmittedSchema });
       return submittedOf(value);
     },
     async get(approvalId) {
-      return approvalOf((await call(connection, { method: 'GET', path: path(approvalId), answer: ApprovalSchema })).value);
+      return approvalOf((await call(connection, { method: 'GET', path: path(approvalId), answer: RequestStateSchema })).value);
     },
     async wait(approvalId, { timeoutMs = Infinity, signal } = {}) {
       const deadline = Date.now() + timeoutMs;
@@ -106,7 +148,7 @@ export function createCountersign(options: CountersignOptions): Countersign {
           const { value } = await call(connection, {
             method: 'GET',
             path: `${path(approvalId)}?wait=${seconds.toFixed(3)}`,
-            answer: ApprovalSchema,
+            answer: RequestStateSchema,
             waitMs: seconds * 1000,
             ...(signal ? { signal } : {}),
           });
@@ -121,8 +163,10 @@ export function createCountersign(options: CountersignOptions): Countersign {
           throw new CountersignError('wait_timed_out', `${approvalId} had not ended after ${String(timeoutMs)} ms; it goes on waiting without you`, null);
       }
     },
+    reply: (approvalId, { question, text }, { idempotencyKey }) => say(`${path(approvalId)}/replies`, { question, text }, idempotencyKey),
+    addEvidence: (approvalId, { name, title, content }, { idempotencyKey }) => say(`${path(approvalId)}/evidence`, { name, title, content }, idempotencyKey),
     async withdraw(approvalId, reason) {
-      return approvalOf((await call(connection, { method: 'POST', path: `${path(approvalId)}/withdraw`, body: { reason }, answer: ApprovalSchema })).value);
+      return approvalOf((await call(connection, { method: 'POST', path: `${path(approvalId)}/withdraw`, body: { reason }, answer: RequestStateSchema })).value);
     },
   };
 }
@@ -145,7 +189,7 @@ const submittedOf = (s: z.output<typeof SubmittedSchema>): Submitted => ({
   result: resultOf(s.result),
 });
 
-const approvalOf = (a: z.output<typeof ApprovalSchema>): Approval => ({
+const approvalOf = (a: z.output<typeof RequestStateSchema>): Approval => ({
   approvalId: a.approval_id,
   state: a.state as State,
   ended: a.ended,
@@ -157,6 +201,16 @@ const approvalOf = (a: z.output<typeof ApprovalSchema>): Approval => ({
   owners: a.owners,
   dueAt: a.due_at,
   meanwhile: a.meanwhile,
+  questions: a.questions.map(({ id, of, by, text, asked_at: askedAt, due_at: dueAt, status, answer }) => ({
+    id,
+    of,
+    by,
+    text,
+    askedAt,
+    dueAt,
+    status,
+    answer,
+  })),
   result: resultOf(a.result),
   page: a.page,
 });
