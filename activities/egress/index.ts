@@ -28,6 +28,11 @@ interface PostOptions {
   readonly keepBody?: true;
 }
 
+interface GetOptions {
+  readonly headers: Readonly<Record<string, string>>;
+  readonly timeoutMs: number;
+}
+
 interface PostResult {
   readonly status: number;
   readonly latencyMs: number;
@@ -41,6 +46,8 @@ interface PostResult {
 
 export interface Egress {
   post(url: string, options: PostOptions): Promise<PostResult>;
+  /** The answer is what is wanted, as with `keepBody`. */
+  get(url: string, options: GetOptions): Promise<PostResult>;
   /** At submit, without the network: null when allowed. */
   checkUrl(url: string, registeredHosts: readonly string[]): EgressRefusal | null;
   close(): Promise<void>;
@@ -109,35 +116,39 @@ export function createEgress(options: EgressOptions): Egress {
   return {
     checkUrl: (url, registeredHosts) => checkUrl(url, { ...rules, registeredHosts }) ?? operatorRefusal(url),
     close: () => agent.close(),
-    async post(raw, { headers, body, timeoutMs, registeredHosts, keepBody }) {
-      const parsed = parseTarget(raw, rules);
-      const refused = 'refusal' in parsed ? parsed.refusal : registeredHosts ? checkUrl(raw, { ...rules, registeredHosts }) : null;
-      const notAllowed = refused ?? operatorRefusal(raw);
-      if (notAllowed || 'refusal' in parsed) throw new EgressError(notAllowed ?? { code: 'url_invalid', message: 'The callback URL cannot be read.' });
-      const started = performance.now();
-      const latency = (): number => Math.round(performance.now() - started);
-      const signal = AbortSignal.timeout(timeoutMs);
-      try {
-        const response = await request(parsed.target.url, { method: 'POST', headers, body, signal, dispatcher: agent });
-        const status = response.statusCode;
-        const kept: Buffer[] | null = keepBody ? [] : null;
-        const bodyBytes = await count(response.body, bodyCap, kept);
-        // What breaks off has not been answered: a late body is as late as none.
-        if (kept && !response.body.readableEnded && bodyBytes < bodyCap) signal.throwIfAborted();
-        if (status >= 300 && status < 400) {
-          throw new EgressError(
-            { code: 'redirect_refused', message: `The callback host answered ${status}: redirects are not followed; register the final address.` },
-            { status, latencyMs: latency() },
-          );
-        }
-        const retryAfter = response.headers['retry-after'];
-        const text = kept && response.body.readableEnded ? utf8(Buffer.concat(kept)) : null;
-        return { status, latencyMs: latency(), bodyBytes, text, retryAfter: typeof retryAfter === 'string' ? retryAfter.slice(0, 100) : null };
-      } catch (error) {
-        throw asEgressError(error, latency());
-      }
-    },
+    post: (url, asked) => call('POST', url, asked),
+    get: (url, asked) => call('GET', url, { ...asked, keepBody: true }),
   };
+
+  async function call(method: 'GET' | 'POST', raw: string, asked: Omit<PostOptions, 'body'> & { readonly body?: string }): Promise<PostResult> {
+    const { headers, body = null, timeoutMs, registeredHosts, keepBody } = asked;
+    const parsed = parseTarget(raw, rules);
+    const refused = 'refusal' in parsed ? parsed.refusal : registeredHosts ? checkUrl(raw, { ...rules, registeredHosts }) : null;
+    const notAllowed = refused ?? operatorRefusal(raw);
+    if (notAllowed || 'refusal' in parsed) throw new EgressError(notAllowed ?? { code: 'url_invalid', message: 'The callback URL cannot be read.' });
+    const started = performance.now();
+    const latency = (): number => Math.round(performance.now() - started);
+    const signal = AbortSignal.timeout(timeoutMs);
+    try {
+      const response = await request(parsed.target.url, { method, headers, body, signal, dispatcher: agent });
+      const status = response.statusCode;
+      const kept: Buffer[] | null = keepBody ? [] : null;
+      const bodyBytes = await count(response.body, bodyCap, kept);
+      // What breaks off has not been answered: a late body is as late as none.
+      if (kept && !response.body.readableEnded && bodyBytes < bodyCap) signal.throwIfAborted();
+      if (status >= 300 && status < 400) {
+        throw new EgressError(
+          { code: 'redirect_refused', message: `The callback host answered ${status}: redirects are not followed; register the final address.` },
+          { status, latencyMs: latency() },
+        );
+      }
+      const retryAfter = response.headers['retry-after'];
+      const text = kept && response.body.readableEnded ? utf8(Buffer.concat(kept)) : null;
+      return { status, latencyMs: latency(), bodyBytes, text, retryAfter: typeof retryAfter === 'string' ? retryAfter.slice(0, 100) : null };
+    } catch (error) {
+      throw asEgressError(error, latency());
+    }
+  }
 
   function operatorRefusal(raw: string): EgressRefusal | null {
     if (!options.allowedHosts) return null;

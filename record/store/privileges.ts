@@ -19,7 +19,20 @@ export const APPEND_ONLY = [
 ] as const satisfies readonly (keyof Tables)[];
 
 /** Projections and settings. */
-export const MUTABLE = ['active', 'agents', 'agent_keys', 'approvals', 'deliveries', 'tickets'] as const satisfies readonly (keyof Tables)[];
+export const MUTABLE = [
+  'active',
+  'agents',
+  'agent_keys',
+  'approvals',
+  'deliveries',
+  'tickets',
+  'people_state',
+  'people_sources',
+  'absences',
+  'scim_tokens',
+  'scim_users',
+  'scim_groups',
+] as const satisfies readonly (keyof Tables)[];
 
 /** Rows come by trigger, and may go once what they wait for has happened: the database sees to both. */
 export const WAITING = ['unplaced'] as const satisfies readonly (keyof Tables)[];

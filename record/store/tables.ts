@@ -82,7 +82,7 @@ export interface Tables {
     /** Whether an approval workflow is wanted (not for allowed and blocked), and since when one is known to run. */
     needs_workflow: boolean;
     workflow_started_at: Instant | null;
-    /** The directory and the policy (where its calendars matter) that the open levels were last held against; null: none yet. */
+    /** The directory that the open levels were last held against, and the policy, where the plan names calendars; null: none yet. */
     looked_directory: ColumnType<string | null, string | null | undefined, string | null>;
     looked_policy: ColumnType<string | null, string | null | undefined, string | null>;
     /** When an absence of somebody who is asked begins or ends next. */
@@ -181,5 +181,71 @@ export interface Tables {
     title: string;
     state: string;
     created_at: Time;
+  };
+
+  /** How a tenant's directory was last composed of its sources: as what, and when duty changes next. `role_prefix`: which groups are roles. */
+  people_state: {
+    tenant: Once<string>;
+    composed_hash: string | null;
+    next_at: Instant | null;
+    notes: Jsonb<readonly string[]>;
+    role_prefix: ColumnType<string, string | undefined, string>;
+  };
+  /** The directory's file as it was last taken (`file`, one) and calendars of duty as they were last read (`feed`, one for each role). */
+  people_sources: {
+    tenant: Once<string>;
+    kind: Once<'file' | 'feed'>;
+    name: Once<string>;
+    /** Of a calendar: where it was read. */
+    address: string;
+    text: string | null;
+    taken_at: Instant | null;
+    taken_by: string;
+    /** Since it was taken, somebody has tried to take it anew and could not; the sentence says why. */
+    failed_at: Instant | null;
+    why: string;
+    next_at: Instant | null;
+  };
+  /** Absences that people set, one for each person. */
+  absences: {
+    tenant: Once<string>;
+    person: Once<string>;
+    from_at: Time;
+    to_at: Time;
+    deputy: string | null;
+    set_by: string;
+    set_at: Time;
+    cleared_at: Instant | null;
+  };
+  /** Keys of identity providers: SHA-256 of the token, hex. */
+  scim_tokens: { token_hash: Once<string>; tenant: Once<string>; created_at: Time; created_by: Once<string>; revoked_at: Instant | null };
+  /** People as an identity provider sends them. Of one that is deleted only the id stays that the record knows. */
+  scim_users: {
+    tenant: Once<string>;
+    id: Once<string>;
+    person: Once<string>;
+    user_name: string | null;
+    external_id: string | null;
+    name: string;
+    given_name: string;
+    family_name: string;
+    email: string;
+    is_active: boolean;
+    version: number;
+    created_at: Time;
+    updated_at: Time;
+    deleted_at: Instant | null;
+  };
+  /** Its groups: who is in them, by the ids of users. */
+  scim_groups: {
+    tenant: Once<string>;
+    id: Once<string>;
+    name: string;
+    external_id: string | null;
+    members: Jsonb<readonly string[]>;
+    version: number;
+    created_at: Time;
+    updated_at: Time;
+    deleted_at: Instant | null;
   };
 }

@@ -9,8 +9,8 @@ import { recent } from './0004_recent';
 import { unplaced } from './0005_unplaced';
 import { sideBySide } from './0006_side_by_side';
 import { moves } from './0007_moves';
-import { people } from './0009_people';
 import { involved } from './0008_involved';
+import { people } from './0009_people';
 
 export const migrations: Record<string, Migration> = {
   '0001_spine': spine,
@@ -20,6 +20,6 @@ export const migrations: Record<string, Migration> = {
   '0005_unplaced': unplaced,
   '0006_side_by_side': sideBySide,
   '0007_moves': moves,
-  '0009_people': people,
   '0008_involved': involved,
+  '0009_people': people,
 };
