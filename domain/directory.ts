@@ -52,7 +52,7 @@ export const isAbsent = (person: Person, now: Instant): boolean => person.absenc
  * Who stands in for a person who is absent: their deputy, or that one's while the deputy is absent too. Nobody where the way leads to
  * somebody excluded, in a circle, out of the directory, or too far.
  */
-function standInFor(directory: Directory, absent: Person, now: Instant, excluded: readonly string[]): string | null {
+export function standInFor(directory: Directory, absent: Person, now: Instant, excluded: readonly string[]): string | null {
   const way = [absent];
   for (;;) {
     const last = way[way.length - 1];

@@ -2,15 +2,17 @@
  * Who is calling. Agents show a key (stored as its hash), people a session. A token of the one kind never counts as the other.
  * A person who has left the directory is nobody from that moment on, however fresh the session.
  */
+import type { Clock } from '../../domain/clock';
 import { personOf, type Directory } from '../../domain/directory';
 import { findAgentByKey } from '../../record/store/agents';
-import type { Db } from '../../record/store/database';
+import { databaseTime, type Db } from '../../record/store/database';
 import { ApiError } from './problems';
 import type { Sessions } from './sessions';
-import type { Caller, SignedIn } from './visibility';
+import { hasDeputies, standsFor, type Caller, type SignedIn } from './visibility';
 
 export interface IdentityDeps {
   readonly db: Db;
+  readonly clock: Clock;
   readonly sessions: Sessions;
   /** The tenant's active directory; null when none is published. */
   readonly directoryOf: (tenant: string) => Promise<Directory | null>;
@@ -26,13 +28,17 @@ export interface Identify {
 const nobody = (): ApiError =>
   new ApiError('unauthenticated', 'Send "Authorization: Bearer" with an agent key or a session token; this one is missing, unknown, expired or revoked');
 
-export function createIdentify({ db, sessions, directoryOf }: IdentityDeps): Identify {
+export function createIdentify({ db, clock, sessions, directoryOf }: IdentityDeps): Identify {
+  const absentFor = async (directory: Directory, id: string): Promise<Pick<SignedIn, 'standsFor'>> =>
+    hasDeputies(directory) ? { standsFor: standsFor(directory, id, clock.now({ database: await databaseTime(db), workflowTime: null })) } : {};
+
   const session = async (token: string): Promise<SignedIn | null> => {
     const read = await sessions.read(token);
     if (!read) return null;
     const directory = await directoryOf(read.tenant);
     const person = directory && personOf(directory, read.person);
-    return person ? { tenant: read.tenant, person, directory, signedInAt: read.signedInAt, session: read.session } : null;
+    if (!person) return null;
+    return { ...read, person, directory, ...(await absentFor(directory, person.id)) };
   };
   return {
     session,

@@ -234,9 +234,9 @@ const drawnInto = ({ tenant, person }: SignedIn): RawBuilder<string> => sql<stri
 
 /** Whether this person may see what a stored plan is about: what `maySee` says, with its relative roles bound to what the request is about. */
 function asks(viewer: SignedIn): RawBuilder<boolean> {
-  const { person, directory } = viewer;
-  const owned = ownedBy(directory, person.id);
-  const roles = sql`${[...person.roles]}::text[]`;
+  const as = [viewer.person, ...(viewer.standsFor ?? [])];
+  const owned = as.flatMap(({ id }) => ownedBy(viewer.directory, id));
+  const roles = sql`${as.flatMap((one) => one.roles)}::text[]`;
   const relative = sql`coalesce(r.plan -> 'relative', '{}'::jsonb)`;
   return sql<boolean>`(
     r.approval_id in ${drawnInto(viewer)}

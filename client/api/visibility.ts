@@ -2,7 +2,7 @@
  * Who may see what. One place for the API and the page; the list's SQL filter (./reads.ts) asks for the same roles.
  * Pure: imports only from domain.
  */
-import { boundTo, holds, type Directory, type Person } from '../../domain/directory';
+import { boundTo, holds, isAbsent, standInFor, type Directory, type Person } from '../../domain/directory';
 import type { Instant } from '../../domain/json';
 import { OPERATORS, type Plan } from '../../domain/plan';
 import type { AgentIdentity } from '../../domain/request';
@@ -13,6 +13,8 @@ export interface SignedIn {
   readonly person: Person;
   /** In which they are that person, at this request as well. */
   readonly directory: Directory;
+  /** Who is absent at this request and has them for a deputy. Absent: nobody. */
+  readonly standsFor?: readonly Person[];
   readonly signedInAt: Instant;
   /** Names this sign-in; a form's token is bound to it. */
   readonly session: string;
@@ -24,6 +26,14 @@ export type Caller = ({ readonly kind: 'agent' } & AgentIdentity) | ({ readonly 
 const WATCHERS: readonly string[] = ['operator', 'auditor'];
 
 export const isWatcher = (person: Person): boolean => person.roles.some((role) => WATCHERS.includes(role));
+
+/** Whether anybody has named a deputy: without one nobody stands in, whatever the time. */
+export const hasDeputies = ({ people }: Directory): boolean =>
+  Object.values(people).some(({ absences }) => absences.some(({ deputy }) => deputy !== undefined));
+
+/** Those who are absent now and for whom this person stands in. */
+export const standsFor = (directory: Directory, id: string, now: Instant): Person[] =>
+  Object.values(directory.people).filter((one) => one.id !== id && isAbsent(one, now) && standInFor(directory, one, now, []) === id);
 
 /** Roles that a plan may ask, its backup included. */
 export function rolesOf(plan: Plan): string[] {
@@ -55,7 +65,8 @@ export function maySee(caller: Caller, approval: Seen): boolean {
     case 'person': {
       if (isWatcher(caller.person) || approval.involved?.includes(caller.person.id)) return true;
       const bound = boundTo(caller.directory, approval.plan.relative);
-      return [...rolesOf(approval.plan), ...operatorRolesOf(approval.plan)].some((role) => holds(bound, caller.person.id, role));
+      const as = [caller.person, ...(caller.standsFor ?? [])];
+      return [...rolesOf(approval.plan), ...operatorRolesOf(approval.plan)].some((role) => as.some(({ id }) => holds(bound, id, role)));
     }
   }
 }
