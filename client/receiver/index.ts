@@ -4,7 +4,8 @@
  * Promises: nothing unsigned, altered or stale reaches `onOutcome`; a repeated message is answered 200 without acting again,
  * remembered longer than retries last, over restarts where the store is a file; an error of yours is answered 500, so that
  * the sender tries again. After a crash between acting and remembering, `onOutcome` is called with `again: true`: there you
- * look whether the effect happened.
+ * look whether the effect happened. A question to the agent reaches `onQuestion` in the same way: it is proved by the signature alone,
+ * decides nothing, and is answered with the agent's key (`countersign.reply`), at once or later; without `onQuestion` it is left alone.
  * Must not import activities or workers.
  *
  * @example
@@ -16,13 +17,14 @@ import { createRemoteJWKSet, type JSONWebKeySet, type JWTVerifyGetKey } from 'jo
 import type { ApprovalResult } from '../../domain/outcome';
 import type { TokenClaims } from '../../domain/token';
 import { ReceiverError, refused, type Answer } from './errors';
-import { readMessage, requireSame } from './message';
+import { readMessage, requireSame, type AskedQuestion } from './message';
 import { verifySignature, type Headers } from './signature';
 import type { SeenStore } from './store';
 import { verifyDecisionToken } from './token';
 
 export { ReceiverError, type Answer, type ReceiverCode } from './errors';
 export { NotExecutable, requireExecutable, type Execution, type ExecutionCode } from './execution';
+export type { AskedQuestion } from './message';
 export { nodeHandler } from './node';
 export { fileStore, memoryStore, REMEMBER_MS, type Seen, type SeenStore } from './store';
 export { NotADecision, verifyDecisionToken } from './token';
@@ -43,6 +45,8 @@ export interface ReceiverOptions {
   readonly expect: { readonly agent: string; readonly tenant: string; readonly issuer?: string };
   readonly store: SeenStore;
   readonly onOutcome: (outcome: Outcome) => void | Promise<void>;
+  /** `again` as in an outcome. An error of yours is answered 500, so that the sender tries again. */
+  readonly onQuestion?: (question: AskedQuestion & { readonly again: boolean }) => void | Promise<void>;
   /** How far the sender's clock may be off. */
   readonly toleranceSeconds?: number;
   readonly now?: () => Date;
@@ -56,7 +60,7 @@ export interface Receiver {
 const TOLERANCE_SECONDS = 5 * 60;
 
 export function createReceiver(options: ReceiverOptions): Receiver {
-  const { secrets, expect, store, onOutcome, toleranceSeconds = TOLERANCE_SECONDS, now = () => new Date() } = options;
+  const { secrets, expect, store, onOutcome, onQuestion, toleranceSeconds = TOLERANCE_SECONDS, now = () => new Date() } = options;
   if (secrets.length === 0)
     throw new TypeError('A receiver needs at least one callback secret (whsec_…): without one it could not tell a caller from anybody else.');
   const keys: JSONWebKeySet | JWTVerifyGetKey =
@@ -66,9 +70,16 @@ export function createReceiver(options: ReceiverOptions): Receiver {
   async function receive(rawBody: Uint8Array, headers: Headers): Promise<Answer> {
     const { id, body } = verifySignature(rawBody, headers, { secrets, toleranceSeconds, now: now() });
     return oneAtATime(`message:${id}`, async () => {
-      if ((await store.get(`message:${id}`)) === 'done') return accepted('repeated');
-      const result = readMessage(body);
-      if (!result) return accepted('ignored');
+      const seen = await store.get(`message:${id}`);
+      if (seen === 'done') return accepted('repeated');
+      const message = readMessage(body);
+      if (message === null || (message.type === 'approval.question' && !onQuestion)) return accepted('ignored');
+      if (message.type === 'approval.question') {
+        const answer = await hear(`message:${id}`, message.asked, seen === 'begun');
+        await store.set(`message:${id}`, 'done', now());
+        return answer;
+      }
+      const { result } = message;
       const claims = await verifyToken(result.token);
       requireSame(result, claims);
       // By decision too: the same token under another message id is the same decision.
@@ -89,6 +100,17 @@ export function createReceiver(options: ReceiverOptions): Receiver {
       throw new ReceiverError('outcome_failed', 'The outcome could not be acted on; send it again.', { cause });
     }
     await store.set(decision, 'done', now());
+    return accepted('acted');
+  }
+
+  async function hear(message: string, asked: AskedQuestion, again: boolean): Promise<Answer> {
+    if (asked.tenant !== expect.tenant) throw new ReceiverError('body_malformed', 'The question is about another tenant.');
+    if (!again) await store.set(message, 'begun', now());
+    try {
+      await onQuestion?.({ ...asked, again });
+    } catch (cause) {
+      throw new ReceiverError('outcome_failed', 'The question could not be taken; send it again.', { cause });
+    }
     return accepted('acted');
   }
 

@@ -22,8 +22,25 @@ function isResult(value: unknown): value is ApprovalResult {
   );
 }
 
-/** The result in a signed body; null for a type of message that this receiver does not know. */
-export function readMessage(body: string): ApprovalResult | null {
+/** Information that somebody needs before they decide, in that person's words. */
+export interface AskedQuestion {
+  readonly tenant: string;
+  readonly approvalId: string;
+  /** Its id: `q1`. */
+  readonly question: string;
+  readonly text: string;
+  /** Until when it is waited for. */
+  readonly due: string;
+}
+
+const isQuestion = (value: unknown): value is AskedQuestion =>
+  isObject(value) && ['tenant', 'approvalId', 'question', 'text', 'due'].every((name) => typeof value[name] === 'string');
+
+export type Message =
+  { readonly type: 'approval.ended'; readonly result: ApprovalResult } | { readonly type: 'approval.question'; readonly asked: AskedQuestion };
+
+/** What a signed body says; null for a type of message that this receiver does not know. */
+export function readMessage(body: string): Message | null {
   let message: unknown;
   try {
     message = JSON.parse(body);
@@ -31,9 +48,16 @@ export function readMessage(body: string): ApprovalResult | null {
     throw new ReceiverError('body_malformed', 'The body is not JSON.', { cause });
   }
   if (!isObject(message) || typeof message['type'] !== 'string') throw new ReceiverError('body_malformed', 'The body is not a message: it has no type.');
-  if (message['type'] !== 'approval.ended') return null;
-  if (!isResult(message['data'])) throw new ReceiverError('body_malformed', 'The body of approval.ended does not hold an outcome.');
-  return message['data'];
+  const { type, data } = message;
+  if (type === 'approval.ended') {
+    if (!isResult(data)) throw new ReceiverError('body_malformed', 'The body of approval.ended does not hold an outcome.');
+    return { type, result: data };
+  }
+  if (type === 'approval.question') {
+    if (!isQuestion(data)) throw new ReceiverError('body_malformed', 'The body of approval.question does not hold a question.');
+    return { type, asked: data };
+  }
+  return null;
 }
 
 /** The token proves the outcome; a body that says otherwise is not acted on. */

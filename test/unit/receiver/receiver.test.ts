@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createReceiver, memoryStore, nodeHandler, type ReceiverOptions, type SeenStore } from '../../../client/receiver';
 import type { Outcome } from '../../../client/receiver';
+import { questionBody } from '../../../activities/callback';
 import { EXPECT, NEXT_SECRET, NOW, resultOf, SECRET, send, tokens, type Sent } from './sender';
 
 function receiver(over: Partial<ReceiverOptions> = {}) {
@@ -22,6 +23,50 @@ function receiver(over: Partial<ReceiverOptions> = {}) {
   };
   return { acted, receive, handle };
 }
+
+describe('a question to the agent', () => {
+  const asked = { tenant: 'acme', approvalId: 'apr_1', question: 'q1', text: 'Which order is it?' };
+  const body = (over: object = {}): string => questionBody({ ...asked, dueAt: '2026-11-21T10:00:00.000Z', since: NOW, ...over });
+
+  it('reaches the agent once, however often it is sent, and no outcome is made of it', async () => {
+    const heard: unknown[] = [];
+    const { acted, receive } = receiver({ onQuestion: (question) => void heard.push(question) });
+    const sent = send(body(), { owedId: '4-0' });
+    expect(await receive(sent)).toEqual({ status: 200, said: { acted: true } });
+    expect(await receive(sent)).toEqual({ status: 200, said: { repeated: true } });
+    expect(heard).toEqual([{ ...asked, due: '2026-11-21T10:00:00.000Z', again: false }]);
+    expect(acted).toEqual([]);
+  });
+
+  it('is left alone by a receiver that answers none', async () => {
+    const { acted, receive } = receiver();
+    expect(await receive(send(body(), { owedId: '4-0' }))).toEqual({ status: 200, said: { ignored: true } });
+    expect(acted).toEqual([]);
+  });
+
+  it('is asked for again when it could not be taken, and says that it had begun', async () => {
+    const seen: boolean[] = [];
+    const { receive } = receiver({
+      onQuestion: ({ again }) => {
+        seen.push(again);
+        if (seen.length === 1) throw new Error('the disk is full');
+      },
+    });
+    const sent = send(body(), { owedId: '4-0' });
+    expect(await receive(sent)).toMatchObject({ status: 500, said: { code: 'outcome_failed' } });
+    expect(await receive(sent)).toMatchObject({ status: 200 });
+    expect(seen).toEqual([false, true]);
+  });
+
+  it('unsigned, of another tenant or without its words reaches nobody', async () => {
+    const heard: unknown[] = [];
+    const { receive } = receiver({ onQuestion: (question) => void heard.push(question) });
+    expect((await receive({ ...send(body()), body: body({ text: 'Pay at once' }) })).status).toBe(401);
+    expect((await receive(send(body({ tenant: 'evil' })))).status).toBe(400);
+    expect((await receive(send(body({ text: 7 })))).status).toBe(400);
+    expect(heard).toEqual([]);
+  });
+});
 
 describe('a genuine callback', () => {
   it('is acted on once, with the outcome that its token proves', async () => {
