@@ -8,9 +8,12 @@ import type { Reading } from './cel/names';
 import { checkBands } from './check-bands';
 import { checkReach } from './check-reach';
 import type { Declared } from './declare';
+import { checkOneNo } from './ends';
 import { checkExamples } from './examples';
+import { checkMeanwhile } from './meanwhile';
 import type { CompiledPolicy, CompiledRow } from './model';
 import { checkAsked } from './offers';
+import { checkOperators } from './operators';
 import type { Report } from './report';
 import type { FieldType } from './units';
 
@@ -31,6 +34,9 @@ export function checkPolicy(policy: CompiledPolicy, declared: Declared, report: 
   }
   checkBands(policy, checkReach(policy, declared, report), report);
   checkAsked([...policy.rows, policy.defaultRow], report);
+  checkMeanwhile(declared, [...policy.rows, policy.defaultRow], report);
+  checkOneNo(declared, [...policy.rows, policy.defaultRow], report);
+  checkOperators(policy, declared, report);
   checkUnusedFacts(policy, declared, report);
   checkUnusedRoles(policy, declared, report);
   checkCalendars(policy, declared, report);
@@ -234,12 +240,13 @@ function checkUnusedRoles(policy: CompiledPolicy, declared: Declared, report: Re
   const asked = new Set(
     rows.flatMap(({ signOffs, onTimeout }) => [...signOffs.flatMap(({ ladder }) => ladder.map(({ role }) => role)), onTimeout.hold?.role ?? '']),
   );
+  for (const role of policy.operators?.said.override?.roles ?? []) asked.add(role);
   for (const [role, { at }] of declared.authority)
     if (!asked.has(role))
       report.warn(
         'unused_authority',
         at.source.keyAt(at.base),
         null,
-        `No row asks or pages ${role}, so its authority reaches nothing; remove it, or ask the role`,
+        `No row asks or pages ${role}, and it overrides nothing, so its authority reaches nothing; remove it, or ask the role`,
       );
 }

@@ -7,6 +7,7 @@ import { declare, type Declared } from './declare';
 import { compileCalendar } from './hours';
 import { contentHash, type PolicyFile } from './hash';
 import type { CompiledPolicy } from './model';
+import { compileOperators } from './operators';
 import { compileProviders } from './providers';
 import { compileRecent } from './recent';
 import { checkRelative, compileRelative } from './relative';
@@ -43,6 +44,7 @@ function assemble(declared: Declared, files: readonly PolicyFile[], report: Repo
     system: vocabulary.system,
     relativeRoles: compileRelative(declared, vocabulary.names, report),
     calendars: Object.fromEntries([...declared.calendars].map(([name, { doc, at }]) => [name, compileCalendar(name, doc, at, report)])),
+    operators: compileOperators(declared, report),
     rows,
     defaultRow,
     names: vocabulary.names,

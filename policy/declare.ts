@@ -12,6 +12,7 @@ import {
   type CalendarDocument,
   type DefaultsDocument,
   type LevelDocument,
+  type OperatorsDocument,
   type PolicyDocument,
   type ProviderDocument,
   type RecentDocument,
@@ -69,6 +70,7 @@ export interface Declared {
   readonly authority: ReadonlyMap<string, { readonly limit: Money | null; readonly at: At }>;
   readonly actions: ReadonlyMap<string, { readonly params: ReadonlyMap<string, Field>; readonly at: At }>;
   readonly facts: ReadonlyMap<string, DeclaredFact>;
+  readonly operators: { readonly doc: OperatorsDocument; readonly at: At } | null;
   readonly defaults: { readonly doc: DefaultsDocument; readonly at: At } | null;
   readonly rows: readonly DeclaredRow[];
   readonly defaultRow: DeclaredRow | null;
@@ -105,6 +107,7 @@ export function declare(files: readonly PolicyFile[], report: Report): Declared 
   const complete = read.length === files.length;
   if (complete && name === null) report.error('missing_name', start, null, 'The policy has no name; add name: at the top of one file');
   if (complete && version === null) report.error('missing_version', start, null, 'The policy has no version; add version: "1" at the top of one file');
+  const operators = pick(read, 'operators', once);
   const defaults = pick(read, 'defaults', once);
   const rows = rowsOf(read, report);
   const byDefault = pick(read, 'default', once);
@@ -124,6 +127,7 @@ export function declare(files: readonly PolicyFile[], report: Report): Declared 
     authority: authorityOf(read, once, report),
     actions: actionsOf(read, once, report),
     facts: factsOf(read, once, report),
+    operators: operators ? { doc: operators.value, at: operators.at } : null,
     defaults: defaults ? { doc: defaults.value, at: defaults.at } : null,
     rows,
     defaultRow: byDefault ? { id: 'default', doc: { ...byDefault.value, id: 'default' }, isDefault: true, at: byDefault.at } : null,
@@ -147,7 +151,7 @@ class Once {
   }
 }
 
-function pick<K extends 'name' | 'version' | 'defaults' | 'default'>(
+function pick<K extends 'name' | 'version' | 'operators' | 'defaults' | 'default'>(
   read: readonly Read[],
   key: K,
   once: Once,

@@ -3,13 +3,14 @@
  * Pure. It compares what the files mean, not how they are written: a comment, an example or a moved line is no change.
  */
 import { compareMoney, formatMoney } from '../domain/money';
-import { MEANWHILE, TIERS, type Calendar, type Level, type OnTimeout, type PolicyRef } from '../domain/plan';
+import { MEANWHILE, OPERATORS, QUESTIONS, TIERS, type Calendar, type Level, type OnTimeout, type Operators, type PolicyRef } from '../domain/plan';
 import type { CompiledFact, CompiledPolicy, CompiledRecent, CompiledRow, CompiledSignOff, CompiledSystemFact } from './model';
 import { RISKS } from './schema';
 import { EFFECTS } from './strictest';
-import { durationText, typeName, type Field } from './units';
+import { durationText, parseDuration, typeName, type Field } from './units';
+import { detailWords, effectsInWords } from './words';
 
-type Kind = 'row' | 'authority' | 'lane' | 'action' | 'fact' | 'provider' | 'system fact' | 'relative role' | 'recent' | 'calendar' | 'order';
+type Kind = 'row' | 'operators' | 'authority' | 'lane' | 'action' | 'fact' | 'provider' | 'system fact' | 'relative role' | 'recent' | 'calendar' | 'order';
 
 interface Detail {
   readonly what: string;
@@ -104,10 +105,30 @@ function loosens(what: string, before: string | null, after: string | null): boo
       return after === 'agent';
     case 'amount':
       return after === null;
+    case 'operators are':
+    case 'may override':
+    case 'overridden by':
+    case 'glass broken by':
+      return has.some((name) => !had.includes(name));
+    case 'an override takes':
+      return before === TWO_PEOPLE && after !== null;
+    case 'while a question is open':
+    case 'a no':
+      return after !== null;
+    case 'a question waits':
+      return lasts(after, QUESTIONS.withinMs) > lasts(before, QUESTIONS.withinMs);
+    case 'questions':
+      return Number(after ?? QUESTIONS.atMost) > Number(before ?? QUESTIONS.atMost);
+    case 'with updates, who took over has':
+    case 'a level may be extended by':
+      return lasts(after, 0) > lasts(before, 0);
     default:
       return false;
   }
 }
+
+/** A duration that stands in a change, or what holds where none is said. */
+const lasts = (words: string | null, unsaid: number): number => (words === null ? unsaid : (parseDuration(words) ?? 0));
 
 const namesIn = (words: string | null): string[] => words?.split(', ') ?? [];
 
@@ -120,6 +141,7 @@ function thingsOf(policy: CompiledPolicy): Thing[] {
       thing('row', row.id, rowAspects(row), row.effect === 'allow' || row.excepts.length > 0 ? 'lets' : 'asks'),
     ),
     thing('order', 'order of rows', new Map([['first to last', policy.rows.map((r) => r.id).join(', ') || null]])),
+    thing('operators', 'operators', new Map(operatorAspects(policy.operators?.said ?? OPERATORS))),
     ...each('authority', policy.authority, (limit) => [['may sign up to', limit === null ? 'any amount' : formatMoney(limit)]]),
     ...each('lane', policy.lanes, ({ owner }) => [['owner', owner]]),
     ...each('action', policy.actions, ({ params }) => Object.entries(params).map(([name, field]) => [`param ${name}`, fieldWords(field)])),
@@ -158,10 +180,20 @@ function rowAspects(row: CompiledRow): Thing['aspects'] {
     ['when time presses', row.expedite ? `${ladderWords(row.expedite.ladder)}, where ${row.expedite.when.text}` : null],
     ['evidence', listed(row.evidence)],
     ['meanwhile', asks ? row.meanwhile.agent : null],
+    ['in detail', asks ? detailWords(row.meanwhile) : null],
+    [
+      'carried out meanwhile',
+      effectsInWords(row.meanwhile.effects ?? {})
+        .map(([, words]) => words)
+        .join('; ') || null,
+    ],
     ['the operator', asks ? row.meanwhile.operator : null],
     ['when nobody answers', asks ? timeoutWords(row.onTimeout) : null],
     ['on no', row.effect === 'allow' ? null : `${row.onDeny.path}${row.onDeny.tellRequester ? '; the requester is told' : ''}${noticeWords(row.onDeny)}`],
+    ['a no', row.onDeny.oneNo === undefined ? null : 'goes to the next level'],
     ['who took over has', asks ? durationText(row.takeoverMs) : null],
+    ['with updates, who took over has', row.takeoverAtMostMs === null ? null : durationText(row.takeoverAtMostMs)],
+    ...questionAspects(row.questions),
     ['one person may sign twice', row.samePersonAllowed ? 'yes' : null],
     ['who refused may grant it', row.refuserAllowed ? 'yes' : null],
     ['may be added to a yes', row.offers ? offerWords(row.offers) || null : null],
@@ -171,6 +203,29 @@ function rowAspects(row: CompiledRow): Thing['aspects'] {
     ['instruction', row.instruction || null],
   ]);
 }
+
+/** What is as it is without saying so is left out. */
+const questionAspects = (said: CompiledRow['questions']): [string, string | null][] => {
+  const { clock, withinMs, atMost } = said ?? QUESTIONS;
+  return [
+    ['while a question is open', clock === QUESTIONS.clock ? null : 'the clock stands still'],
+    ['a question waits', withinMs === QUESTIONS.withinMs ? null : durationText(withinMs)],
+    ['questions', atMost === QUESTIONS.atMost ? null : String(atMost)],
+  ];
+};
+
+const TWO_PEOPLE = 'two people';
+
+const operatorAspects = ({ roles, extendAtMostMs, override, breakGlass }: Operators): [string, string | null][] => [
+  ['operators are', listed(roles)],
+  ['a level may be extended by', extendAtMostMs === undefined ? null : durationText(extendAtMostMs)],
+  ['overridden by', override ? listed(override.roles) : null],
+  ['may override', override ? listed(override.may) : null],
+  ['an override takes', override ? (override.secondPerson ? TWO_PEOPLE : 'one person') : null],
+  ['reasons of an override', override ? namedWords(override.reasons) : null],
+  ['glass broken by', breakGlass ? listed(breakGlass.roles) : null],
+  ['a broken glass is reviewed', breakGlass ? `in ${breakGlass.review.queue} by ${breakGlass.review.owner}: ${breakGlass.review.title}` : null],
+];
 
 const namedWords = (named: { readonly [name: string]: string }): string =>
   Object.entries(named)
@@ -239,6 +294,9 @@ const calendarAspects = ({ zone, week, closed, region }: Calendar): [string, str
   ['closed on', listed(closed)],
 ];
 
+/** Of which there is one, so that its name says what it is. */
+const BARE: readonly Kind[] = ['order', 'operators'];
+
 /** Longer texts stand on lines of their own, so that two of them can be read against each other. */
 const SHORT = 60;
 
@@ -251,7 +309,7 @@ export function formatDiff({ before, after, changes }: PolicyDiff): string {
     head,
     ...changes.flatMap(({ kind, name, change, loosens, details }) => [
       '',
-      `${kind === 'order' ? '' : `${kind} `}${name}: ${change}${loosens ? ' (less is asked)' : ''}`,
+      `${BARE.includes(kind) ? '' : `${kind} `}${name}: ${change}${loosens ? ' (less is asked)' : ''}`,
       ...details.flatMap((detail) => detailLines(detail, change)),
     ]),
   ].join('\n');
@@ -273,7 +331,7 @@ export function summarizeDiff({ before, after, changes }: PolicyDiff): string {
   if (before.hash === after.hash) return 'the same policy';
   if (changes.length === 0) return 'only words, examples or its name';
   const inWords = ({ kind, name, change, loosens }: Change): string =>
-    `${kind === 'order' || kind === 'row' ? '' : `${kind} `}${name} ${change}${loosens ? ' (less is asked)' : ''}`;
+    `${kind === 'row' || BARE.includes(kind) ? '' : `${kind} `}${name} ${change}${loosens ? ' (less is asked)' : ''}`;
   // What loosens is never among those that are only counted.
   const ordered = [...changes].sort((a, b) => Number(b.loosens) - Number(a.loosens));
   const shown = Math.max(NAMED, ordered.filter((c) => c.loosens).length);

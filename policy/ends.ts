@@ -3,12 +3,12 @@
  * Pure.
  */
 import { TIMEOUT_ENDS, type OnDeny, type OnTimeout } from '../domain/plan';
-import { placeOf } from './declare';
+import { placeOf, type Declared } from './declare';
 import { checkRole, doubtLong } from './ladder';
-import type { CompiledSignOff } from './model';
+import type { CompiledRow, CompiledSignOff } from './model';
 import type { Place, Report } from './report';
-import type { DefaultsDocument, RowDocument } from './schema';
-import { parseDuration } from './units';
+import type { DefaultsDocument } from './schema';
+import { durationText, parseDuration } from './units';
 import { need, type Work } from './work';
 
 const TAKEOVER_MS = 4 * 3_600_000;
@@ -88,9 +88,53 @@ function checkHeldFor(role: string, signOffs: readonly CompiledSignOff[], at: Pl
     );
 }
 
-export function onDenyOf(doc: RowDocument, defaults: DefaultsDocument): OnDeny {
-  const said = doc.on_deny ?? defaults.on_deny;
-  return said ? { path: said.path, tellRequester: said.tell_requester, ...notice(said.tell_customer) } : { path: 'end the run', tellRequester: false };
+/**
+ * A no moves up, instead of ending the request, only where somebody is asked; then also where this row's own ladder has one level, beside
+ * rows whose have more. `unseen`: two people choose without seeing each other's choice, so that nothing follows from one of them.
+ */
+export function onDenyOf(
+  { row, report }: Work,
+  defaults: DefaultsDocument,
+  { asks, unseen }: { readonly asks: boolean; readonly unseen: boolean },
+  signOffs: readonly CompiledSignOff[],
+): OnDeny {
+  const own = row.doc.on_deny;
+  const said = own ?? defaults.on_deny;
+  if (!said) return { path: 'end the run', tellRequester: false };
+  if (own?.one_no !== undefined && (!asks || unseen || onlyOneLevel(signOffs)))
+    report.error(
+      'decorative_key',
+      row.at.source.keyAt([...row.at.base, 'on_deny', 'one_no']),
+      row.id,
+      !asks
+        ? 'A row that blocks asks nobody, so one_no: has no effect; remove it'
+        : unseen
+          ? 'In dual control two people choose unseen, and one no among them ends it, so one_no: has no effect; remove it, or choose another tier'
+          : 'Every ladder of this row has one level, so there is none above it for a no to go to, and one_no: has no effect; remove it, or add a level',
+    );
+  return {
+    path: said.path,
+    ...(asks && said.one_no !== undefined ? { oneNo: said.one_no } : {}),
+    tellRequester: said.tell_requester,
+    ...notice(said.tell_customer),
+  };
+}
+
+const onlyOneLevel = (signOffs: readonly CompiledSignOff[]): boolean => signOffs.length > 0 && signOffs.every(({ ladder }) => ladder.length === 1);
+
+/** Said in the defaults, and no row that takes it from there has a second level. */
+export function checkOneNo({ defaults, rows, defaultRow }: Declared, compiled: readonly CompiledRow[], report: Report): void {
+  if (defaults?.doc.on_deny?.one_no === undefined) return;
+  const own = new Set([...rows, ...(defaultRow ? [defaultRow] : [])].filter(({ doc }) => doc.on_deny !== undefined).map(({ id }) => id));
+  const moves = (row: CompiledRow): boolean =>
+    row.onDeny.oneNo !== undefined && !(row.effect === 'approval' && row.tier === 'dual') && !onlyOneLevel(row.signOffs);
+  if (compiled.some((row) => !own.has(row.id) && moves(row))) return;
+  report.error(
+    'decorative_key',
+    defaults.at.source.keyAt([...defaults.at.base, 'on_deny', 'one_no']),
+    null,
+    'No row that takes it from the defaults has a ladder of two levels whose noes are seen, so one_no: has no effect; remove it, or add a level',
+  );
 }
 
 export function takeoverOf({ row, report, declared }: Work, defaults: DefaultsDocument): number {
@@ -101,4 +145,25 @@ export function takeoverOf({ row, report, declared }: Work, defaults: DefaultsDo
   if (duration === undefined) report.error('bad_duration', placeOf(at, 'takeover_within'), row.id, `${text} is no duration; write for example 4h`);
   doubtLong(duration, 'Who takes over may take', placeOf(at, 'takeover_within'), row.id, report);
   return duration ?? TAKEOVER_MS;
+}
+
+/** How long a takeover may last with updates of who has it; null: no longer than without. */
+export function takeoverAtMostOf({ row, report, declared }: Work, defaults: DefaultsDocument, takeoverMs: number): number | null {
+  const own = row.doc.takeover_at_most;
+  const text = own ?? defaults.takeover_at_most;
+  if (text === undefined) return null;
+  const place = placeOf(own === undefined ? (declared.defaults?.at ?? row.at) : row.at, 'takeover_at_most');
+  const duration = parseDuration(text);
+  if (duration === undefined) report.error('bad_duration', place, row.id, `${text} is no duration; write for example 24h`);
+  doubtLong(duration, 'Who takes over may take, with updates,', place, row.id, report);
+  // Where the defaults say it and the row gives the same time at once, there is nothing to mend.
+  const pointless = own !== undefined || row.doc.takeover_within === undefined;
+  if (duration !== undefined && (duration < takeoverMs || (duration === takeoverMs && pointless)))
+    report.error(
+      'contradiction',
+      place,
+      row.id,
+      `takeover_at_most: ${text} is no longer than who takes over has anyway (${durationText(takeoverMs)}); make it longer, or remove it`,
+    );
+  return duration ?? null;
 }

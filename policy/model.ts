@@ -3,7 +3,7 @@
  * Pure: imports types only.
  */
 import type { Money } from '../domain/money';
-import type { Calendar, Effect, Level, MeanwhileAction, OnDeny, OnTimeout, Tier } from '../domain/plan';
+import type { Calendar, Effect, Level, Meanwhile, OnDeny, OnTimeout, Operators, Questions, Tier } from '../domain/plan';
 import type { Engine, Expression } from './cel/engine';
 import type { Names } from './cel/names';
 import type { RECENT_PER, RISKS, Urgency } from './schema';
@@ -103,17 +103,28 @@ export interface CompiledRow {
   readonly offers: CompiledOffers | null;
   /** Facts that a person supplies, each with its type as written. */
   readonly asksFor: { readonly [name: string]: string } | null;
-  readonly meanwhile: { readonly agent: MeanwhileAction; readonly operator: string };
+  readonly meanwhile: Meanwhile;
   readonly evidence: readonly string[];
   readonly onTimeout: OnTimeout;
   readonly onDeny: OnDeny;
   readonly takeoverMs: number;
+  /** With updates of who has it; null: no longer than `takeoverMs`. */
+  readonly takeoverAtMostMs: number | null;
+  /** Null where the policy does not say: QUESTIONS. */
+  readonly questions: Questions | null;
   readonly samePersonAllowed: boolean;
   readonly provision: string;
   readonly instruction: string;
   readonly at: Place;
   readonly ownerAt: Place;
   readonly whenAt: Place;
+}
+
+/** What operators may do, with the places of the roles for findings. */
+export interface CompiledOperators {
+  readonly said: Operators;
+  readonly at: { readonly all: Place; readonly roles: Place; readonly override: Place; readonly breakGlass: Place };
+  readonly reviewAt: Place;
 }
 
 export interface CompiledPolicy {
@@ -131,6 +142,8 @@ export interface CompiledPolicy {
   readonly system: { readonly [name: string]: CompiledSystemFact };
   readonly relativeRoles: { readonly [role: string]: CompiledRelativeRole };
   readonly calendars: { readonly [name: string]: Calendar };
+  /** Null where the policy does not say: OPERATORS. */
+  readonly operators: CompiledOperators | null;
   readonly rows: readonly CompiledRow[];
   readonly defaultRow: CompiledRow;
   readonly names: Names;

@@ -4,7 +4,7 @@
  */
 import { boundTo, type Directory } from '../domain/directory';
 import type { CompiledPolicy, CompiledRow, CompiledSignOff } from './model';
-import { Report, type Finding } from './report';
+import { Report, type Finding, type Place } from './report';
 
 const holders = (directory: Directory, role: string): string[] =>
   Object.values(directory.people)
@@ -18,8 +18,10 @@ function atLeast(policy: CompiledPolicy, directory: Directory): Directory {
 }
 
 /** Who is asked when all are present: duty first, as the domain asks. */
-const firstOf = (directory: Directory, role: string): string | undefined =>
-  (Object.hasOwn(directory.duty, role) ? directory.duty[role]?.[0] : undefined) ?? holders(directory, role).sort()[0];
+const lineOf = (directory: Directory, role: string): string[] => [
+  ...new Set([...((Object.hasOwn(directory.duty, role) ? directory.duty[role] : undefined) ?? []), ...holders(directory, role).sort()]),
+];
+const firstOf = (directory: Directory, role: string): string | undefined => lineOf(directory, role)[0];
 
 export function checkAgainstDirectory(policy: CompiledPolicy, people: Directory): readonly Finding[] {
   const report = new Report();
@@ -40,7 +42,50 @@ export function checkAgainstDirectory(policy: CompiledPolicy, people: Directory)
       );
   }
   checkBackups(policy, rows, directory, report);
+  checkOperators(policy, people, report);
   return report.findings;
+}
+
+/** Whether there are people for what operators may do, and for what takes two of them. */
+function checkOperators({ operators }: CompiledPolicy, directory: Directory, report: Report): void {
+  if (!operators) return;
+  const { said, at, reviewAt } = operators;
+  const people = (roles: readonly string[]): string[] => [...new Set(roles.flatMap((role) => holders(directory, role)))];
+  const held = (roles: readonly string[], place: Place, who: string): void => {
+    const nobody = roles.every((role) => holders(directory, role).length === 0);
+    for (const role of roles) {
+      if (Object.hasOwn(directory.people, role))
+        report.error('person_owner', place, null, `${role} is a person: people change, roles stay; name a role that ${role} holds`);
+      else if (holders(directory, role).length === 0)
+        // One of several is a doubt; where it is all of them, nobody can do what the policy counts on.
+        report[nobody ? 'error' : 'warn']('role_unheld', place, null, `Nobody holds ${role}, who ${who}; give the role to a person in the directory`);
+    }
+  };
+  held(said.roles, at.roles, 'is an operator');
+  const { override, breakGlass } = said;
+  if (override) {
+    held(override.roles, at.override, 'may override');
+    const able = people(override.roles);
+    if (override.secondPerson && able.length === 1)
+      report.error(
+        'not_enough_people',
+        at.override,
+        null,
+        `Overriding takes two people but only ${able[0] ?? ''} may; give one of the roles to a second person, or say second_person: false`,
+      );
+  }
+  if (!breakGlass) return;
+  held(breakGlass.roles, at.breakGlass, 'may break the glass');
+  held([breakGlass.review.owner], reviewAt, 'reviews a broken glass');
+  const reviewers = holders(directory, breakGlass.review.owner);
+  const [only] = reviewers;
+  if (only !== undefined && reviewers.length === 1 && people(breakGlass.roles).includes(only))
+    report.warn(
+      'own_glass',
+      reviewAt,
+      null,
+      `Only ${only} holds ${breakGlass.review.owner}, and may break the glass as well, so that nobody else would review it; give the role to a second person`,
+    );
 }
 
 /** Whose the relative roles are, and that somebody stands in. */
@@ -83,9 +128,20 @@ function checkOwner(row: CompiledRow, directory: Directory, report: Report): voi
 
 function checkLevels(policy: CompiledPolicy, row: CompiledRow, signOff: CompiledSignOff, directory: Directory, report: Report): void {
   const isRelative = (role: string): boolean => Object.hasOwn(policy.relativeRoles, role);
+  // Nobody is asked twice for one signature.
+  const asked = new Set<string>();
   for (const [i, level] of signOff.ladder.entries()) {
     const at = signOff.levelsAt[i] ?? signOff.at;
     const who = holders(directory, level.role);
+    const left = isRelative(level.role) ? null : lineOf(directory, level.role).filter((id) => !asked.has(id));
+    if (left && left.length < signOff.quorum && who.length >= signOff.quorum)
+      report.warn(
+        'same_person_fallback',
+        at,
+        row.id,
+        `${level.name} would be skipped: ${left.length === 0 ? `everybody who holds ${level.role} has been asked before` : `of those who hold ${level.role} only ${left.join(', ')} has not been asked before, and ${signOff.quorum} are needed`}; give the role to more people`,
+      );
+    for (const id of left?.slice(0, signOff.quorum) ?? []) asked.add(id);
     if (Object.hasOwn(directory.people, level.role))
       report.error('person_owner', at, row.id, `${level.role} is a person: people change, roles stay; name a role that ${level.role} holds`);
     else if (who.length === 0) {

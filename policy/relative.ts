@@ -44,14 +44,14 @@ export function compileRelative(declared: Declared, names: Names, report: Report
   return Object.fromEntries(roles);
 }
 
-type Naming = Pick<Plan, 'signOffs' | 'owner' | 'onTimeout'>;
+type Naming = Pick<Plan, 'signOffs' | 'owner' | 'onTimeout' | 'meanwhile'>;
 
-/** Every role that a plan or a row names: who is asked, who is paged, who owns it, whose its ticket is. */
-const rolesNamed = ({ signOffs, owner, onTimeout }: { readonly [K in keyof Naming]: Naming[K] | CompiledRow[K] }): string[] => [
+/** Every role that a plan or a row names: who is asked, who is paged, who owns it, whose its ticket, case or incident is. */
+const rolesNamed = ({ signOffs, owner, onTimeout, meanwhile }: { readonly [K in keyof Naming]: Naming[K] | CompiledRow[K] }): string[] => [
   ...signOffs.flatMap(({ role, ladder }) => [role, ...ladder.map((level) => level.role)]),
   owner,
   ...(onTimeout.hold ? [onTimeout.hold.role] : []),
-  ...(onTimeout.ticket ? [onTimeout.ticket.owner] : []),
+  ...[onTimeout.ticket, meanwhile.effects?.openCase, meanwhile.effects?.raiseIncident].flatMap((task) => (task ? [task.owner] : [])),
 ];
 
 export function checkRelative(policy: CompiledPolicy, declared: Declared, report: Report): void {

@@ -32,7 +32,7 @@ export const ReplaySchema = z
     reworded: n.describe('Only what people read differs: a text, a trigger as it is written'),
     changed: n,
     refused: n.describe('Would not be taken'),
-    less_asked: n.describe('A milder effect or tier, fewer signatures, or less evidence'),
+    less_asked: n.describe('A milder effect, tier or meanwhile, fewer signatures, less evidence, or a no that no longer ends it'),
     outcomes: z
       .array(
         z.object({

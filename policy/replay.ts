@@ -160,6 +160,7 @@ function lessAsked(before: Plan, after: Plan): boolean {
     TIERS.indexOf(after.tier) < TIERS.indexOf(before.tier) ||
     signatures(after) < signatures(before) ||
     MEANWHILE.indexOf(after.meanwhile.agent) < MEANWHILE.indexOf(before.meanwhile.agent) ||
+    (after.onDeny.oneNo !== undefined && before.onDeny.oneNo === undefined) ||
     before.evidence.some((name) => !after.evidence.includes(name))
   );
 }

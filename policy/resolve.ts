@@ -82,6 +82,7 @@ export function resolve(policy: CompiledPolicy, input: RoutingInput): Resolved {
       ...(input.exception ? { exception: { ...input.exception, ...granting(policy, active, merged, input.exception) } } : {}),
       ...(offers ? { offers } : {}),
       ...(asked ? { asksFor: asked } : {}),
+      ...(policy.operators ? { operators: policy.operators.said } : {}),
       ...(noted.length === 0 ? {} : { recent: Object.fromEntries(noted) }),
     },
   };
@@ -111,7 +112,11 @@ function granting(
   { by = [] }: Refused,
 ): Pick<Refused, 'refuserAllowed' | 'below'> {
   const limits = by.flatMap(({ role }) => (Object.hasOwn(policy.authority, role) ? [policy.authority[role] ?? null] : []));
-  const roles = [...signOffs.flatMap(({ ladder }) => ladder.map((level) => level.role)), ...(onTimeout.hold ? [onTimeout.hold.role] : [])];
+  const roles = [
+    ...signOffs.flatMap(({ ladder }) => ladder.map((level) => level.role)),
+    ...(onTimeout.hold ? [onTimeout.hold.role] : []),
+    ...(policy.operators?.said.override?.roles ?? []),
+  ];
   const below = [...new Set(roles)].filter((role) => !limits.every((limit) => reachesLimit(policy, role, limit)));
   const excepting = active.filter((a) => a.row.excepts.length > 0);
   const allowed = by.length > 0 && excepting.length > 0 && excepting.every((a) => a.row.refuserAllowed);
@@ -139,7 +144,7 @@ const rowsAsking = (active: readonly Active[], evidence: string): string => {
 };
 
 /**
- * Only the roles that are asked: a plan holds what its approval needs, no more. A sign-off whose rows measure no amount is about
+ * Only the roles that are asked, or may override: a plan holds what its approval needs, no more. A sign-off whose rows measure no amount is about
  * something else than money; a role without authority over money can give it, although another row of the plan names an amount. It counts for
  * that sign-off alone: nobody's yes to the amount may lean on it.
  */
@@ -162,6 +167,8 @@ function reaching(
         signOff.rows.some((id) => measuring.has(id)),
       );
   if (onTimeout.hold) add(onTimeout.hold.role, measuring.size > 0);
+  // Who overrides signs for the amount as who is asked does.
+  if (signOffs.length > 0) for (const role of policy.operators?.said.override?.roles ?? []) add(role, measuring.size > 0);
   const unmeasured = greatest === null ? [] : Object.keys(authority).filter((role) => !Object.hasOwn(policy.authority, role));
   return { authority, ...(unmeasured.length === 0 ? {} : { unmeasured }) };
 }

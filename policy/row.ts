@@ -5,11 +5,13 @@
 import type { Effect, Tier } from '../domain/plan';
 import type { Expression } from './cel/engine';
 import { placeOf, type Declared, type DeclaredRow } from './declare';
-import { onDenyOf, onTimeoutOf, takeoverOf } from './ends';
+import { onDenyOf, onTimeoutOf, takeoverAtMostOf, takeoverOf } from './ends';
 import { checkRole, compileExpedited, compileSignOffs, isParallel } from './ladder';
+import { meanwhileOf } from './meanwhile';
 import type { CompiledRow, CompiledSignOff } from './model';
 import { asksForOf, offersOf } from './offers';
 import type { Path } from './parse';
+import { compileQuestions } from './questions';
 import type { Report } from './report';
 import type { Vocabulary } from './vocabulary';
 import { need, type Work } from './work';
@@ -24,6 +26,8 @@ const ASKING = [
   'on_timeout',
   'meanwhile',
   'takeover_within',
+  'takeover_at_most',
+  'questions',
   'same_person_allowed',
   'offers',
   'asks_for',
@@ -70,6 +74,7 @@ export function compileRow(declared: Declared, vocabulary: Vocabulary, row: Decl
     need(work, 'missing_on_deny', 'on_deny', 'what the agent does on no', 'on_deny: { path: log the reason and end the run }');
   const why = doc.why ?? '';
   const signOffs = asks ? compileSignOffs(declared, row, lane, tier, report) : [];
+  const takeoverMs = takeoverOf(work, defaults);
   return {
     id: row.id,
     effect,
@@ -90,15 +95,17 @@ export function compileRow(declared: Declared, vocabulary: Vocabulary, row: Decl
     offers: offersOf(work, effect),
     asksFor: asks ? asksForOf(work, effect) : null,
     meanwhile: asks
-      ? { agent: doc.meanwhile?.agent ?? defaults.meanwhile?.agent ?? 'block', operator: doc.meanwhile?.operator ?? defaults.meanwhile?.operator ?? '' }
+      ? meanwhileOf(work, defaults)
       : {
           agent: effect === 'block' ? 'block' : 'retry_once',
           operator: effect === 'block' ? 'nothing: the policy forbids it' : 'nothing: the policy allows it',
         },
     evidence: doc.evidence ?? (asks ? (defaults.evidence ?? []) : []),
     onTimeout: asks ? onTimeoutOf(work, defaults, signOffs) : { end: 'deny' },
-    onDeny: onDenyOf(doc, defaults),
-    takeoverMs: takeoverOf(work, defaults),
+    onDeny: onDenyOf(work, defaults, { asks, unseen: effect === 'approval' && tier === 'dual' }, signOffs),
+    takeoverMs,
+    takeoverAtMostMs: asks ? takeoverAtMostOf(work, defaults, takeoverMs) : null,
+    questions: asks ? compileQuestions(work, defaults, signOffs) : null,
     samePersonAllowed: doc.same_person_allowed ?? false,
     provision: doc.provision ?? why,
     instruction: doc.instruction ?? why,

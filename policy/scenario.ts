@@ -7,7 +7,7 @@ import { z } from 'zod';
 import type { Directory } from '../domain/directory';
 import { ms, type Instant, type Json, type JsonObject } from '../domain/json';
 import { isMoney } from '../domain/money';
-import { CHANNELS, MEANWHILE, TIERS, TIMEOUT_ENDS, type Plan, type Provided, type RecentValue } from '../domain/plan';
+import { CHANNELS, MEANWHILE, OPERATORS, QUESTIONS, TIERS, TIMEOUT_ENDS, type Plan, type Provided, type RecentValue } from '../domain/plan';
 import { RequestSchema } from '../domain/request';
 import type { Silence } from '../domain/silence';
 import { byPath, withMoney } from './examples';
@@ -18,10 +18,11 @@ import { parseYaml, type Path, type Source } from './parse';
 import { ROUTING_CODES } from './reading';
 import { Report, type Finding } from './report';
 import { resolve, type Resolved, type RoutingInput } from './resolve';
-import { id, partialAction, RISKS, text, URGENCIES, world } from './schema';
+import { CLOCKS, id, partialAction, RISKS, text, URGENCIES, world } from './schema';
 import { shaped } from './shape';
 import { silenceOf } from './silence';
 import { durationText, parseDuration } from './units';
+import { effectsInWords } from './words';
 
 /** When a scenario does not say: a Wednesday at noon, UTC, so that the same file means the same on every day. */
 const AT: Instant = '2026-01-07T12:00:00.000Z';
@@ -41,6 +42,9 @@ const request = z.strictObject({
 
 /** What an end of silence may bring with it, as a row writes it. */
 const EFFECTS = ['pause_workflow', 'disable_credential', 'ticket', 'tell_customer'] as const;
+
+/** What may be carried out as soon as a request is open, as a row writes it. */
+const CARRIED = ['tell_customer', 'open_case', 'raise_incident', 'pause_credential'] as const;
 
 const when = { after: text(20).optional(), at: instantText.optional() };
 
@@ -73,6 +77,7 @@ const expected = z.strictObject({
       z.strictObject({
         lane: id.optional(),
         quorum: z.int().min(1).max(10).optional(),
+        stage: z.int().min(1).max(20).optional(),
         ladder: z
           .array(
             z.strictObject({
@@ -93,6 +98,28 @@ const expected = z.strictObject({
   /** What each relative role is bound to; null where the request does not say. */
   relative: z.record(id, text(200).nullable()).optional(),
   meanwhile: z.enum(MEANWHILE).optional(),
+  /** What belongs to that, and what Countersign carries out itself: exactly these. */
+  while_it_waits: z
+    .strictObject({
+      retry_after: text(20).optional(),
+      alternative: text(100).optional(),
+      to_percent: z.int().min(1).max(99).optional(),
+      effects: z.array(z.enum(CARRIED)).max(CARRIED.length).optional(),
+    })
+    .optional(),
+  questions: z.strictObject({ clock: z.enum(CLOCKS).optional(), within: text(20).optional(), at_most: z.int().min(0).optional() }).optional(),
+  takeover_within: text(20).optional(),
+  takeover_at_most: text(20).optional(),
+  on_a_no: z.enum(['ends_it', 'next_level']).optional(),
+  operators: z
+    .strictObject({
+      roles: z.array(id).optional(),
+      extend_at_most: text(20).optional(),
+      override_by: z.array(id).optional(),
+      second_person: z.boolean().optional(),
+      break_glass_by: z.array(id).optional(),
+    })
+    .optional(),
   /** What an approver may add to a yes: exactly these. */
   offers: z.array(z.enum(OFFERED)).max(OFFERED.length).optional(),
   /** Of which exactly one is chosen with a yes. */
@@ -269,6 +296,7 @@ function compare(trial: Trial, resolved: Resolved, { directory, owners }: Silent
     return;
   }
   comparePlan(trial, plan);
+  compareMoves(trial, plan);
   compareLadders(trial, plan);
   if (doc.expect.when_nobody_answers) compareSilence(trial, plan, silenceOf(plan, directory, trial.from, owners), doc.expect.when_nobody_answers);
 }
@@ -300,6 +328,64 @@ function comparePlan({ doc, differs }: Trial, plan: Plan): void {
   if (expect.options && !sameSet(expect.options, options)) differs(['options'], 'what may be chosen', listed(expect.options), listed(options));
   const asked = Object.keys(plan.asksFor ?? {});
   if (expect.asks_for && !sameSet(expect.asks_for, asked)) differs(['asks_for'], 'what the person supplies', listed(expect.asks_for), listed(asked));
+}
+
+/** What people, agents and operators may do meanwhile. What a plan does not say is compared as what it means then. */
+function compareMoves(trial: Trial, plan: Plan): void {
+  const { doc, differs } = trial;
+  const { while_it_waits: waits, questions, operators, on_a_no: onNo } = doc.expect;
+  const { meanwhile, onDeny, takeoverMs, takeoverAtMostMs } = plan;
+  compareTime(trial, ['while_it_waits', 'retry_after'], 'how long the agent waits before it tries again', waits?.retry_after, meanwhile.retryAfterMs);
+  if (waits?.alternative !== undefined && waits.alternative !== meanwhile.alternative?.type)
+    differs(['while_it_waits', 'alternative'], 'the safe path', waits.alternative, meanwhile.alternative?.type ?? 'none');
+  if (waits?.to_percent !== undefined && waits.to_percent !== meanwhile.toPercent)
+    differs(
+      ['while_it_waits', 'to_percent'],
+      'how much of the usual the agent does',
+      `${String(waits.to_percent)}%`,
+      meanwhile.toPercent === undefined ? 'not said' : `${String(meanwhile.toPercent)}%`,
+    );
+  const carried = [...new Set(effectsInWords(meanwhile.effects ?? {}).map(([name]) => name))];
+  if (waits?.effects && !sameSet(waits.effects, carried))
+    differs(['while_it_waits', 'effects'], 'what is carried out meanwhile', listed(waits.effects), listed(carried));
+  const { clock, withinMs, atMost } = plan.questions ?? QUESTIONS;
+  if (questions?.clock !== undefined && questions.clock !== clock)
+    differs(['questions', 'clock'], 'whether the clock pauses or runs while a question is open', questions.clock, clock);
+  compareTime(trial, ['questions', 'within'], 'how long a question waits', questions?.within, withinMs);
+  if (questions?.at_most !== undefined && questions.at_most !== atMost)
+    differs(['questions', 'at_most'], 'how many questions there may be', String(questions.at_most), String(atMost));
+  compareTime(trial, ['takeover_within'], 'how long who takes over has', doc.expect.takeover_within, takeoverMs);
+  compareTime(trial, ['takeover_at_most'], 'how long who takes over has in all', doc.expect.takeover_at_most, takeoverAtMostMs ?? takeoverMs);
+  const no = onDeny.oneNo ?? 'ends_it';
+  if (onNo !== undefined && onNo !== no) differs(['on_a_no'], 'what a no does', onNo, no);
+  if (operators) compareOperators(trial, plan.operators ?? OPERATORS, operators);
+}
+
+function compareOperators(
+  trial: Trial,
+  { roles, extendAtMostMs, override, breakGlass }: NonNullable<Plan['operators']>,
+  wanted: NonNullable<Expected['operators']>,
+): void {
+  const { differs } = trial;
+  const named = [
+    ['roles', 'who operators are', wanted.roles, roles],
+    ['override_by', 'who may override', wanted.override_by, override?.roles ?? []],
+    ['break_glass_by', 'who may break the glass', wanted.break_glass_by, breakGlass?.roles ?? []],
+  ] as const;
+  for (const [key, what, want, got] of named) if (want && !sameSet(want, got)) differs(['operators', key], what, listed(want), listed(got));
+  compareTime(trial, ['operators', 'extend_at_most'], 'how far a level may be extended', wanted.extend_at_most, extendAtMostMs);
+  const people = (two: boolean): string => (two ? 'two people' : 'one person');
+  const second = override?.secondPerson ?? false;
+  if (wanted.second_person !== undefined && wanted.second_person !== second)
+    differs(['operators', 'second_person'], 'what overriding takes', people(wanted.second_person), override ? people(second) : 'nobody: it is not possible');
+}
+
+/** A length of time that a scenario expects, against that of the plan; undefined where it has none. */
+function compareTime({ differs, bad }: Trial, path: Path, what: string, wanted: string | undefined, gotMs: number | undefined): void {
+  if (wanted === undefined) return;
+  const wantedMs = parseDuration(wanted);
+  if (wantedMs === undefined) bad(['expect', ...path], `${wanted} is no duration; write for example 30m, 2h or 1h30m`);
+  else if (wantedMs !== gotMs) differs(path, what, durationText(wantedMs), gotMs === undefined ? 'not said' : durationText(gotMs));
 }
 
 const offeredBy = ({ offers }: Plan): string[] =>
@@ -347,6 +433,8 @@ function compareLadders({ doc, differs, bad }: Trial, plan: Plan): void {
     const which = `of sign-off ${got.id}`;
     if (want.lane !== undefined && want.lane !== got.lane) differs([...here, 'lane'], `the lane ${which}`, want.lane, got.lane);
     if (want.quorum !== undefined && want.quorum !== got.quorum) differs([...here, 'quorum'], `the quorum ${which}`, String(want.quorum), String(got.quorum));
+    if (want.stage !== undefined && want.stage !== got.stage)
+      differs([...here, 'stage'], `the stage ${which}`, String(want.stage), got.stage === undefined ? 'one of its own' : String(got.stage));
     const roles = (levels: readonly { readonly role: string }[]): string => levels.map((l) => l.role).join(', then ');
     if (roles(want.ladder) !== roles(got.ladder)) {
       differs([...here, 'ladder'], `the ladder ${which}`, roles(want.ladder), roles(got.ladder));

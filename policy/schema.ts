@@ -12,6 +12,9 @@ export const URGENCIES = ['routine', 'soon', 'urgent', 'immediate'] as const;
 const ORDERS = ['sequence', 'parallel'] as const;
 /** Whose requests are counted together. */
 export const RECENT_PER = ['agent', 'customer', 'tenant'] as const;
+/** The looser first: with `pauses` a deadline moves. */
+export const CLOCKS = ['pauses', 'runs'] as const;
+const OVERRIDES = ['approve', 'deny'] as const;
 export type Urgency = (typeof URGENCIES)[number];
 
 export const text = (max: number) => z.string().trim().min(1).max(max);
@@ -51,19 +54,63 @@ const signOff = z.strictObject({
 /** A name that the operator's credential hook knows; never the credential itself. */
 const credentialName = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9_.:/-]{0,199}$/, 'use the name of a credential: letters, digits, _ . : / and -');
 
-const meanwhile = z.strictObject({ agent: z.enum(MEANWHILE).optional(), operator: text(500).optional() });
+/** A declared action that the agent does instead. */
+const alternative = z.strictObject({ type: actionType, params: z.record(z.string(), z.json()).default({}), summary: text(300) });
+/** Something for a role to look at. */
+const task = z.strictObject({ queue: text(100), owner: role, title: text(200) });
+const credential = z.strictObject({ credential: credentialName, reason: text(500) });
+
+const meanwhile = z.strictObject({
+  agent: z.enum(MEANWHILE).optional(),
+  operator: text(500).optional(),
+  retry_after: text(20).optional(),
+  alternative: alternative.optional(),
+  to_percent: z.int().min(1).max(99).optional(),
+  effects: z
+    .strictObject({
+      tell_customer: notice.optional(),
+      open_case: task.optional(),
+      raise_incident: task.optional(),
+      pause_credential: credential.optional(),
+    })
+    .optional(),
+});
+
+/** How people ask for information, and whether the time of who asked stands still meanwhile. */
+const questions = z.strictObject({
+  clock: z.enum(CLOCKS).optional(),
+  within: text(20).optional(),
+  at_most: z.int().min(0).max(100).optional(),
+});
 
 const onTimeout = z.strictObject({
   end: z.enum(TIMEOUT_ENDS).optional(),
   hold: z.strictObject({ role, for: text(20), then: z.enum(['expire', 'deny']) }).optional(),
-  alternative: z.strictObject({ type: actionType, params: z.record(z.string(), z.json()).default({}), summary: text(300) }).optional(),
-  ticket: z.strictObject({ queue: text(100), owner: role, title: text(200) }).optional(),
+  alternative: alternative.optional(),
+  ticket: task.optional(),
   tell_customer: notice.optional(),
   pause_workflow: z.strictObject({ reason: text(500) }).optional(),
-  disable_credential: z.strictObject({ credential: credentialName, reason: text(500) }).optional(),
+  disable_credential: credential.optional(),
 });
 
-const onDeny = z.strictObject({ path: text(500), tell_requester: z.boolean().default(false), tell_customer: notice.optional() });
+const onDeny = z.strictObject({
+  path: text(500),
+  one_no: z.literal('next_level').optional(),
+  tell_requester: z.boolean().default(false),
+  tell_customer: notice.optional(),
+});
+
+const roles = z.array(role).min(1).max(20);
+
+/** What operators may do; a glass that is broken without a review cannot be written. */
+const operators = z.strictObject({
+  roles,
+  extend_at_most: text(20).optional(),
+  override: z
+    .strictObject({ roles, may: z.array(z.enum(OVERRIDES)).min(1).max(2), reasons: z.record(id, text(300)), second_person: z.boolean().default(false) })
+    .optional(),
+  break_glass: z.strictObject({ roles, review: task }).optional(),
+});
 
 /** A count or a sum over recent requests, the one that is asked about included. */
 const recent = z.strictObject({
@@ -125,6 +172,8 @@ const inherited = {
   on_timeout: onTimeout.optional(),
   on_deny: onDeny.optional(),
   takeover_within: text(20).optional(),
+  takeover_at_most: text(20).optional(),
+  questions: questions.optional(),
 };
 
 const body = {
@@ -185,6 +234,7 @@ export const FileSchema = z.strictObject({
   system: z.record(id, z.strictObject({ about: text(500).optional(), type: text(1000), provider: id })).optional(),
   relative_roles: z.record(id, z.strictObject({ about: text(500).optional(), of: text(200), backup: role })).optional(),
   recent: z.record(id, recent).optional(),
+  operators: operators.optional(),
   defaults: z.strictObject(inherited).optional(),
   default: z.strictObject(body).optional(),
   rows: z.array(RowSchema).max(1000).optional(),
@@ -193,6 +243,8 @@ export const FileSchema = z.strictObject({
 export type PolicyDocument = z.output<typeof FileSchema>;
 export type RowDocument = z.output<typeof RowSchema>;
 export type DefaultsDocument = NonNullable<PolicyDocument['defaults']>;
+export type MeanwhileDocument = z.output<typeof meanwhile>;
+export type OperatorsDocument = z.output<typeof operators>;
 export type LevelDocument = z.output<typeof level>;
 export type RecentDocument = z.output<typeof recent>;
 export type ProviderDocument = NonNullable<PolicyDocument['providers']>[string];

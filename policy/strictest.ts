@@ -4,9 +4,11 @@
  */
 import type { Money } from '../domain/money';
 import { compareMoney, CurrencyMismatch } from '../domain/money';
-import { MEANWHILE, TIERS, TIMEOUT_ENDS, type Effect, type Level, type OnDeny, type OnTimeout, type Plan, type SignOff } from '../domain/plan';
+import { TIERS, TIMEOUT_ENDS, type Effect, type Level, type OnDeny, type OnTimeout, type Plan, type SignOff } from '../domain/plan';
+import { mergeMeanwhile } from './meanwhile';
 import type { CompiledOffers, CompiledRow, CompiledSignOff } from './model';
 import { mergeAsked, mergeOffers } from './offers';
+import { mergeQuestions } from './questions';
 import { RISKS, URGENCIES } from './schema';
 
 /** Mildest first. */
@@ -33,7 +35,7 @@ export function strictest(rows: readonly [CompiledRow, ...CompiledRow[]], amount
   const asking = rows.filter((r) => r.effect === 'approval' || r.effect === 'escalation');
   const parts: readonly CompiledRow[] = effect === 'block' || asking.length === 0 ? [lead] : asking;
   const signOffs = effect === 'block' ? [] : unite(asking, effect, amounts, authority);
-  const meanwhile = parts.reduce((a, b) => (MEANWHILE.indexOf(b.meanwhile.agent) > MEANWHILE.indexOf(a.meanwhile.agent) ? b : a)).meanwhile;
+  const questions = mergeQuestions(parts);
   return {
     effect,
     tier:
@@ -54,11 +56,13 @@ export function strictest(rows: readonly [CompiledRow, ...CompiledRow[]], amount
     lane: signOffs[0]?.lane ?? lead.lane,
     owner: lead.owner,
     signOffs,
-    meanwhile,
+    meanwhile: mergeMeanwhile(parts),
     evidence: effect === 'block' ? [] : [...new Set(rows.flatMap((r) => r.evidence))],
     onTimeout: safest(parts),
     onDeny: onDenyOf(lead, parts),
     takeoverMs: Math.min(...parts.map((r) => r.takeoverMs)),
+    ...takeoverAtMost(parts),
+    ...(questions ? { questions } : {}),
     samePersonAllowed: parts.every((r) => r.samePersonAllowed),
     instruction: lead.instruction,
     offered: effect === 'approval' ? mergeOffers(asking) : null,
@@ -86,7 +90,19 @@ function safest(parts: readonly CompiledRow[]): OnTimeout {
 
 function onDenyOf(lead: CompiledRow, parts: readonly CompiledRow[]): OnDeny {
   const tellCustomer = [lead, ...parts].map((r) => r.onDeny.tellCustomer).find((t) => t !== undefined);
-  return { path: lead.onDeny.path, tellRequester: parts.some((r) => r.onDeny.tellRequester), ...(tellCustomer ? { tellCustomer } : {}) };
+  return {
+    path: lead.onDeny.path,
+    // One row by which a no ends it is enough.
+    ...(parts.every((r) => r.onDeny.oneNo !== undefined) ? { oneNo: 'next_level' } : {}),
+    tellRequester: parts.some((r) => r.onDeny.tellRequester),
+    ...(tellCustomer ? { tellCustomer } : {}),
+  };
+}
+
+/** A row that does not say it gives no more than it gives at once. */
+function takeoverAtMost(parts: readonly CompiledRow[]): Pick<Plan, 'takeoverAtMostMs'> {
+  if (parts.every((r) => r.takeoverAtMostMs === null)) return {};
+  return { takeoverAtMostMs: Math.min(...parts.map((r) => r.takeoverAtMostMs ?? r.takeoverMs)) };
 }
 
 /**

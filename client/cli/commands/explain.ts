@@ -8,7 +8,7 @@ import { providedLines, unavailableLines } from '../../../domain/packet';
 import type { Plan, Provided, RecentValue } from '../../../domain/plan';
 import { RequestSchema } from '../../../domain/request';
 import type { Silence } from '../../../domain/silence';
-import { explain, givenBy, lacking, silenceOf, type CompiledPolicy, type Explained } from '../../../policy';
+import { explain, givenBy, lacking, movesInWords, silenceOf, type CompiledPolicy, type Explained } from '../../../policy';
 import { readJson } from '../files';
 import { answer, CliError, EXIT, type Exit, type Shared, type World } from '../io';
 
@@ -131,6 +131,7 @@ const planLines = (plan: Plan): string[] => [
     (s) => `  sign-off ${s.id} in ${s.lane}: ${s.ladder.map((level) => level.name).join(', then ')}${s.quorum > 1 ? `, ${String(s.quorum)} people` : ''}`,
   ),
   `  meanwhile: ${plan.meanwhile.agent}; ${plan.meanwhile.operator}`,
+  ...movesInWords(plan).map((line) => `  ${line}`),
   ...Object.entries(plan.relative ?? {}).map(([role, { of, backup }]) => `  ${role}: whoever owns ${of ?? 'nothing that is known'}, else ${backup}`),
   ...providedLines(plan).map((line) => `  ${line}`),
   ...unavailableLines(plan).map((line) => `  ${line}`),

@@ -19,7 +19,7 @@ export const asking = {
   risk: 'low',
   urgency: 'routine',
   evidence: [],
-  meanwhile: { agent: 'retry_once', operator: 'look' },
+  meanwhile: { agent: 'stop_noncritical', operator: 'look' },
   on_timeout: { end: 'deny' },
   on_deny: { path: 'stop' },
   ladder: [{ role: 'lead', within: '60m' }],
