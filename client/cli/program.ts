@@ -7,6 +7,8 @@ import { CountersignError } from '../sdk';
 import { agentsCommands } from './commands/agents';
 import { initCommand } from './commands/init';
 import { keysCommands } from './commands/keys';
+import { moveCommands } from './commands/moves';
+import { operatorCommands } from './commands/operator';
 import { policyCommands } from './commands/policy';
 import { recordCommands } from './commands/record';
 import { workCommands } from './commands/work';
@@ -35,6 +37,8 @@ export async function run(argv: readonly string[], world: World): Promise<Exit> 
   policyCommands(program, world, end);
   recordCommands(program, world, end);
   workCommands(program, world, end);
+  moveCommands(program, world, end);
+  operatorCommands(program, world, end);
   inherit(program, world);
   try {
     await program.parseAsync([...argv], { from: 'user' });

@@ -103,6 +103,8 @@ export interface Countersign {
   get(approvalId: string): Promise<Approval>;
   /** Waits for the end, without an own timer at the agent: as long as it takes, or until `timeoutMs` (`wait_timed_out`). */
   wait(approvalId: string, options?: { readonly timeoutMs?: number; readonly signal?: AbortSignal }): Promise<ApprovalResult>;
+  /** What the agent is asked on it and has not answered yet. */
+  questions(approvalId: string): Promise<readonly Question[]>;
   /** Answers a question that was asked of the agent; what it says becomes part of what is decided from. The same key with the same words is one answer. */
   reply(approvalId: string, answer: { readonly question: string; readonly text: string }, options: { readonly idempotencyKey: string }): Promise<void>;
   /** More to decide from, under a name that was not used before in this request. The same key with the same content is one piece. */
@@ -162,6 +164,10 @@ export function createCountersign(options: CountersignOptions): Countersign {
         if (Date.now() >= deadline)
           throw new CountersignError('wait_timed_out', `${approvalId} had not ended after ${String(timeoutMs)} ms; it goes on waiting without you`, null);
       }
+    },
+    async questions(approvalId) {
+      const { questions } = approvalOf((await call(connection, { method: 'GET', path: path(approvalId), answer: RequestStateSchema })).value);
+      return questions.filter(({ of, status }) => of === 'agent' && status === 'open');
     },
     reply: (approvalId, { question, text }, { idempotencyKey }) => say(`${path(approvalId)}/replies`, { question, text }, idempotencyKey),
     addEvidence: (approvalId, { name, title, content }, { idempotencyKey }) => say(`${path(approvalId)}/evidence`, { name, title, content }, idempotencyKey),

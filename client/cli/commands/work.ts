@@ -18,6 +18,7 @@ import {
   MovedSchema,
   MoveSchema,
   PacketSchema,
+  RequestStateSchema,
   StoredSchema,
   SubmittedSchema,
   TimelineSchema,
@@ -75,6 +76,18 @@ const demands = ({ offers = [], asksFor = {} }: Packet): string[] => [
   ...offers.map((words) => `offered: ${visible(words)}`),
   ...Object.entries(asksFor).map(([name, type]) => `asked for: ${name} (${type})`),
 ];
+
+/** What was added to it since it was submitted. */
+const additions = ({ added = [] }: Packet): string[] =>
+  added.map(
+    ({ name, title, by, at, content }) => `added ${name} by ${visible(by)} at ${at}: ${visible(title)}\n  ${visible(content).replaceAll('\n', '\n  ')}`,
+  );
+
+/** Questions that wait for an answer. */
+const asked = (questions: z.output<typeof RequestStateSchema>['questions']): string[] =>
+  questions
+    .filter(({ status }) => status === 'open')
+    .map(({ id, by, of, due_at, text }) => `question ${id} of ${visible(by)} to ${visible(of)}, until ${due_at}: ${visible(text)}`);
 
 const Routed = z.object({ policy: z.object({ name: z.string(), version: z.string(), hash: z.string() }), rows: z.array(z.object({ id: z.string() })) });
 
@@ -150,7 +163,7 @@ export function workCommands(program: Command, world: World, end: (code: Exit) =
     .action(async (id: string, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Shared>();
       const connection = asEither(world, options);
-      const { value: approval } = await call(connection, { method: 'GET', path: path(id), answer: ApprovalSchema });
+      const { value: approval } = await call(connection, { method: 'GET', path: path(id), answer: RequestStateSchema });
       const { value: packet } = await call(connection, { method: 'GET', path: `${path(id)}/packet`, answer: PacketSchema });
       const { value: timeline } = await call(connection, { method: 'GET', path: `${path(id)}/timeline`, answer: TimelineSchema });
       answer(world, options, { approval, packet: packet.packet, plan: packet.plan, timeline: timeline.entries }, () =>
@@ -161,6 +174,8 @@ export function workCommands(program: Command, world: World, end: (code: Exit) =
           policyLine(packet.plan),
           approval.page,
           ...demands(packet.packet as unknown as Packet),
+          ...additions(packet.packet as unknown as Packet),
+          ...asked(approval.questions),
           '',
           ...timeline.entries.map((e) => `${e.at}  ${visible(e.text)}`),
         ].join('\n'),
