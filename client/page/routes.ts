@@ -10,6 +10,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { readAnswer } from '../../activities/commit';
 import type { Instant, JsonObject } from '../../domain/json';
+import { DECIDING, type MoveType } from '../../domain/moves';
 import type { Conditions, Plan } from '../../domain/plan';
 import { fold } from '../../domain/state';
 import { databaseTime } from '../../record/store/database';
@@ -213,17 +214,38 @@ function said(form: Sent, name: string): string {
   return typeof value === 'string' ? value : '';
 }
 
+/** What else a form says of a move: by the name of its field, as it is. */
+const BESIDE: { readonly [T in MoveType]?: readonly string[] } = {
+  ask: ['of', 'sign_off'],
+  reply: ['question'],
+  reassign: ['to', 'sign_off'],
+  extend: ['minutes', 'sign_off'],
+  override: ['decision', 'because'],
+  update: ['status', 'next_update_at'],
+  reopen_delivery: ['owed_id'],
+};
+
+/** What such a field says; nothing where it was left empty. */
+function beside(form: Sent, name: string): Record<string, string | number> {
+  const value = said(form, name).trim();
+  if (value === '') return {};
+  if (name === 'minutes') return { [name]: Number(value) };
+  // A browser gives minutes without a zone; the page says that they are UTC.
+  return { [name]: name === 'next_update_at' && /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}$/.test(value) ? `${value}:00.000Z` : value };
+}
+
 /** The move that a form names: the same schema as the API's, from the same fields. */
 function moveOf(form: Sent, plan: Plan, now: Instant) {
-  const type = said(form, 'type');
-  const field = Object.hasOwn(TEXT_FIELD, type) ? TEXT_FIELD[type as keyof typeof TEXT_FIELD] : null;
-  const saw = { packet_digest: said(form, 'packet_digest') };
-  const move =
-    field !== null
-      ? { type, [field]: said(form, field), ...saw, ...conditionsIn(form, type, plan, now) }
-      : type === 'answer'
-        ? { type, facts: factsIn(form, plan), ...saw }
-        : { type };
+  const type = said(form, 'type') as MoveType;
+  const field = Object.hasOwn(TEXT_FIELD, type) ? TEXT_FIELD[type] : null;
+  const move = {
+    type,
+    ...(field === null ? {} : { [field]: said(form, field) }),
+    ...Object.assign({}, ...(BESIDE[type] ?? []).map((name) => beside(form, name))),
+    ...(type === 'answer' ? { facts: factsIn(form, plan) } : {}),
+    ...conditionsIn(form, type, plan, now),
+    ...(DECIDING.includes(type) ? { packet_digest: said(form, 'packet_digest') } : {}),
+  };
   const parsed = MoveSchema.safeParse(move);
   if (!parsed.success) throw new ApiError('invalid_request', 'The form does not hold a move; open the page again and send it from there');
   return parsed.data;
