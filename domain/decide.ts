@@ -5,26 +5,34 @@
  * A chain of several events is built by folding each into the state that the next one sees, so that what is decided
  * here and what a reader of the record folds later are one and the same.
  */
-import { authorityFor, refusersOf } from './authority';
-import { whyNot } from './conditions';
-import { holds, personOf } from './directory';
-import { after, ms } from './json';
-import { end, nameOf, naming, openNext, planned, tellAsked, tick, type Context, type Story } from './ladder';
-import { DECIDING, type Command, type MoveType } from './moves';
-import type { SignOff } from './plan';
-import { hasEnded, openSignOffs, type ApprovalState, type SignOffState } from './state';
+import { actorOf, claimFirst, type Acting } from './acting';
+import { resolveAnew } from './anew';
+import { addEvidence, ask, comment, reply, whyStale } from './asking';
+import { approve, deny } from './choice';
+import { personOf } from './directory';
+import { passUp, reassign, takeOver } from './handing';
+import { ms } from './json';
+import { begin, end, naming, tick, type Context, type Story } from './ladder';
+import { DECIDING, type Command, type Move, type MoveType } from './moves';
+import { operate } from './operate';
+import { hasEnded, type ApprovalState } from './state';
 import { answer, moveOnTakeover } from './takeover';
-import { checkCeremony, proofOf, refuse, tell, type Decision, type MoveCommand } from './telling';
+import { proofOf, refuse, tell, type Decision, type MoveCommand } from './telling';
 
+export { actingOn } from './acting';
 export type { Decision } from './telling';
 
 /** What happens to `state` when `command` arrives at `context.now`. */
 export function decide(state: ApprovalState, command: Command, context: Context): Decision {
   switch (command.type) {
     case 'open':
-      return state.state === 'routing' ? tell(state, context, (story) => openNext(story, context)) : { events: [] };
+      return state.state === 'routing' ? tell(state, context, (story) => begin(story, context)) : { events: [] };
     case 'clock':
-      return tell(state, context, (story) => tick(story, context));
+      return tell(state, context, (story) => {
+        // A deadline that has passed counts first; what then is open is held against who is there now.
+        tick(story, context);
+        if (!hasEnded(story.state)) resolveAnew(story, context);
+      });
     case 'withdraw':
       return hasEnded(state)
         ? { events: [] }
@@ -34,150 +42,76 @@ export function decide(state: ApprovalState, command: Command, context: Context)
   }
 }
 
-/** A person acts. The signature has been verified by the caller; everything else about the person is checked here. */
+/** Moves that one act may make on many requests at once, where the tier allows it. */
+const BULK: readonly MoveType[] = ['claim', 'release', 'approve', 'deny', 'comment'];
+/** Moves of whoever has taken it over, and those of operators: from anybody else they are refused. */
+const OPERATORS_ONLY: readonly MoveType[] = ['extend', 'override', 'break_glass', 'reopen_delivery'];
+
+/** A person acts, or the agent. The signature has been verified by the caller; everything else about who it is is checked here. */
 function move(state: ApprovalState, command: MoveCommand, context: Context): Decision {
   const { body } = command;
   if (ms(context.now) >= ms(body.expiresAt)) return refuse('command_expired', `The command was valid until ${body.expiresAt}; send it again`);
-  if (hasEnded(state)) return refuse('already_decided', `It ended as ${state.state}: ${state.ended?.why ?? ''}`);
+  // A debt that was given up may be taken up again after the end: nothing else moves any more.
+  if (hasEnded(state) && body.move.type !== 'reopen_delivery') return refuse('already_decided', `It ended as ${state.state}: ${state.ended?.why ?? ''}`);
+  if (body.agent !== undefined) return moveOfAgent(state, command, body.agent, context);
   if (!personOf(context.directory, body.person)) return refuse('not_a_person', `${body.person} is not in the directory`);
+  if (body.move.type === 'add_evidence') return refuse('not_the_agent', 'Evidence is added by the agent that asks; say it in a comment');
+  if (body.bulk !== undefined && (context.plan.tier === 'strong' || context.plan.tier === 'dual' || !BULK.includes(body.move.type)))
+    return refuse('bulk_not_allowed', `Tier ${context.plan.tier} lets nobody ${body.move.type.replaceAll('_', ' ')} many at once; look at this one by itself`);
+  // Whoever was asked may answer, on whichever side they are: it decides nothing.
+  if (body.move.type === 'reply') return reply(state, command, body.move, context);
   if (context.requesters.includes(body.person))
     return refuse('requester_may_not_decide', 'This request was made by you, for you, or by an agent you answer for; someone else decides it');
-  if (DECIDING.includes(body.move.type) && body.packetDigest !== state.packetDigest) {
-    return refuse('stale_packet', 'You decided on a version of the packet that is no longer current; read it again and decide anew');
-  }
-  return state.takeover ? moveOnTakeover(state, command, state.takeover.by, context) : moveOnLevel(state, command, context);
+  if (DECIDING.includes(body.move.type) && body.packetDigest !== state.packetDigest) return refuse('stale_packet', whyStale(state, body.packetDigest, context));
+  if (body.move.type === 'comment') return comment(state, command, body.move, context);
+  const operated = operate(state, command, context);
+  if (operated) return operated;
+  if (OPERATORS_ONLY.includes(body.move.type)) return refuse('not_an_operator', 'Only an operator of this policy may do that; ask one');
+  if (!state.takeover) return moveOnLevel(state, command, context);
+  if (body.move.type === 'ask' && body.person === state.takeover.by) return ask(state, command, body.move, null, context);
+  return moveOnTakeover(state, command, state.takeover.by, context);
 }
 
-/** What a person's move is about: an open sign-off, and the role under which they act on it. */
-interface Acting {
-  readonly open: SignOffState;
-  readonly signOff: SignOff;
-  readonly role: string;
-}
-
-/** Who is asked now for an open sign-off, its backup while it is held. */
-const askedRole = ({ hold, level }: SignOffState, signOff: SignOff | undefined): string | undefined => hold?.role ?? signOff?.ladder[level]?.role;
-
-/**
- * The open sign-off that a person acts on: of several whose asked role they hold the one they claimed, else one that they are asked for,
- * else the first that is free.
- */
-export function actingOn(state: ApprovalState, person: string, { plan, directory }: Pick<Context, 'plan' | 'directory'>): Acting | undefined {
-  const rank = ({ open }: Acting): number => {
-    if (open.claimedBy === person) return 0;
-    if (open.given.some((d) => d.person === person)) return 4;
-    if (open.claimedBy !== null) return 3;
-    return open.asked.some((a) => a.person === person) ? 1 : 2;
-  };
-  return openSignOffs(state)
-    .flatMap((open): Acting[] => {
-      const signOff = planned(plan, open);
-      const role = askedRole(open, signOff);
-      return signOff && role !== undefined && holds(directory, person, role) ? [{ open, signOff, role }] : [];
-    })
-    .sort((a, b) => rank(a) - rank(b))[0];
+/** An agent decides nothing: it answers what it was asked, and adds to what is decided from. */
+function moveOfAgent(state: ApprovalState, command: MoveCommand, agent: string, context: Context): Decision {
+  const { move: said } = command.body;
+  if (agent !== context.agent) return refuse('not_the_agent', `${agent} did not make this request; only the agent that did adds to it`);
+  if (said.type === 'reply') return reply(state, command, said, context);
+  if (said.type === 'add_evidence') return addEvidence(state, command, said, context);
+  return refuse('not_a_person', 'An agent answers questions and adds evidence; everything else is for people');
 }
 
 function moveOnLevel(state: ApprovalState, command: MoveCommand, context: Context): Decision {
-  const { body } = command;
-  const asked = openSignOffs(state).flatMap((open) => askedRole(open, planned(context.plan, open)) ?? []);
-  if (asked.length === 0) return refuse('not_open', 'Nobody has been asked yet; try again in a moment');
-  const acting = actingOn(state, body.person, context);
-  if (!acting)
-    return refuse(
-      'role_not_held',
-      `${nameOf(context.directory, body.person)} does not hold ${[...new Set(asked)].join(' or ')}, who ${asked.length > 1 ? 'are' : 'is'} asked now`,
-    );
-  const { open, signOff, role } = acting;
-  if (open.claimedBy && open.claimedBy !== body.person)
-    return refuse('claimed_by_another', `${nameOf(context.directory, open.claimedBy)} has claimed it; it can be released or will pass to the next level`);
-  if (open.given.some((d) => d.person === body.person))
-    return refuse('already_signed', 'Your yes is already on the record; another person has to give the next one');
-  if (!context.plan.samePersonAllowed && state.signOffs.some((s) => s.given.some((d) => d.person === body.person))) {
-    return refuse('same_person', 'You gave an earlier sign-off of this chain; two sign-offs are two people');
-  }
-  if (GRANTING.includes(body.move.type) && refusersOf(context.plan).includes(body.person))
-    return refuse('refuser_may_not_grant', 'You said no to what this is an exception to; another person grants it, with at least the authority that you had');
-  const ceremony = checkCeremony(body, context);
-  if (ceremony) return ceremony;
-  const proof = proofOf(command);
-  const by = body.person;
-  const directory = context.directory.hash;
-  const which = naming(state, open.id);
-  const claimFirst = (story: Story): void => {
-    if (open.owner !== by) story.tell({ type: 'claimed', ...which, by, role, implicit: true, proof });
-  };
-  switch (body.move.type) {
+  const acting = actorOf(state, command, context);
+  return 'refusal' in acting ? acting.refusal : moveAs(acting, state, command, command.body.move, context);
+}
+
+function moveAs(acting: Acting, state: ApprovalState, command: MoveCommand, said: Move, context: Context): Decision {
+  const { open, role } = acting;
+  const by = command.body.person;
+  const whose = { ...naming(state, open.id), by, role };
+  switch (said.type) {
     case 'claim':
       if (open.claimedBy === by) return { events: [] };
-      return tell(state, context, (story) => story.tell({ type: 'claimed', ...which, by, role, implicit: false, proof }));
+      return tell(state, context, (story) => story.tell({ type: 'claimed', ...whose, implicit: false, proof: proofOf(command) }));
     case 'release':
       if (open.claimedBy !== by) return refuse('not_claimed', 'You have not claimed it');
-      return tell(state, context, (story) => story.tell({ type: 'released', ...which, by, role, proof }));
-    case 'deny': {
-      const { reason } = body.move;
-      return tell(state, context, (story) => {
-        claimFirst(story);
-        story.tell({ type: 'denied', signOff: open.id, by, role, reason, directory, proof });
-        end(story, context, {
-          outcome: 'denied',
-          why: `Denied by ${nameOf(context.directory, by)} (${role}): ${reason}`,
-          path: context.plan.onDeny.path,
-          deciders: [{ person: by, role, at: context.now }],
-        });
-      });
-    }
-    case 'take_over': {
-      const { reason } = body.move;
-      const dueAt = after(context.now, context.plan.takeoverMs);
-      const what = `${nameOf(context.directory, by)} (${role}) has taken it over`;
-      return tell(state, context, (story) => {
-        claimFirst(story);
-        story.tell({
-          type: 'taken_over',
-          by,
-          role,
-          reason,
-          dueAt,
-          directory,
-          owed: tellAsked(state, by, what),
-          proof,
-        });
-      });
-    }
-    case 'approve': {
-      if (context.plan.effect === 'escalation')
-        return refuse('approval_needs_takeover', 'This is an escalation: take it over, then resolve it or hand it back');
-      const authority = authorityFor(role, signOff, state, context.plan);
-      if (typeof authority !== 'string') return { refusal: authority };
-      const { reason, conditions } = body.move;
-      const unoffered = whyNot(conditions, context.plan.offers, state.conditions, context.now);
-      if (unoffered) return { refusal: unoffered };
-      return tell(state, context, (story) => {
-        claimFirst(story);
-        const complete = open.given.length + 1 >= signOff.quorum;
-        story.tell({
-          type: 'signed_off',
-          signOff: open.id,
-          by,
-          role,
-          authority,
-          reason,
-          complete,
-          directory,
-          proof,
-          // As it was said and signed, also where it says nothing.
-          ...(conditions ? { conditions } : {}),
-        });
-        if (complete) openNext(story, context);
-      });
-    }
+      return tell(state, context, (story) => story.tell({ type: 'released', ...whose, proof: proofOf(command) }));
+    case 'approve':
+      return approve(state, command, said, acting, context);
+    case 'deny':
+      return deny(state, command, said, acting, context);
+    case 'take_over':
+      return takeOver(state, command, said, acting, context);
     case 'answer':
-      return answer(state, command, body.move, role, context, claimFirst);
+      return answer(state, command, said, role, context, (story: Story) => claimFirst(story, acting, command));
+    case 'ask':
+      return ask(state, command, said, acting, context);
+    case 'reassign':
+      return reassign(state, command, said, acting, context);
+    case 'pass_up':
+      return passUp(state, command, said, acting, context);
     default:
       return refuse('not_taken_over', 'Take it over first');
   }
 }
-
-/** Moves by which an exception could come to be granted, or kept from who may grant it. */
-const GRANTING: readonly MoveType[] = ['claim', 'approve', 'take_over', 'answer'];

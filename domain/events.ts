@@ -18,6 +18,8 @@ export interface Asked {
 /** The signature of a person's command, copied into the entry so that it can be verified offline. */
 export interface Proof {
   readonly commandId: string;
+  /** Names the act, where one act of the person moved several at once. */
+  readonly bulk?: string;
   readonly packetDigest: string | null;
   readonly signedInAt: Instant;
   readonly issuedAt: Instant;
@@ -176,6 +178,8 @@ export type ApprovalEvent =
         readonly signOff: string;
         readonly by: string;
         readonly role: string;
+        /** Whom they stood in for; left out where they held the role themselves. The same below. */
+        readonly for?: string;
         readonly authority: 'full' | 'endorsement';
         readonly reason: string;
         readonly complete: boolean;
@@ -189,13 +193,22 @@ export type ApprovalEvent =
     >
   | E<
       'denied',
-      { readonly signOff: string; readonly by: string; readonly role: string; readonly reason: string; readonly directory: string; readonly proof: Proof }
+      {
+        readonly signOff: string;
+        readonly by: string;
+        readonly role: string;
+        readonly for?: string;
+        readonly reason: string;
+        readonly directory: string;
+        readonly proof: Proof;
+      }
     >
   | E<
       'taken_over',
       {
         readonly by: string;
         readonly role: string;
+        readonly for?: string;
         readonly reason: string;
         readonly dueAt: Instant;
         readonly directory: string;
@@ -231,7 +244,7 @@ export type ApprovalEvent =
   | E<
       'information_asked',
       {
-        /** Of the sign-off whose asked person wants to know. */
+        /** Of the sign-off whose asked person wants to know; empty where who had taken it over does. */
         readonly signOff: string;
         readonly question: string;
         readonly by: string;
@@ -315,6 +328,7 @@ export type ApprovalEvent =
         readonly level: number;
         readonly by: string;
         readonly role: string;
+        readonly for?: string;
         readonly reason: string;
         readonly then: 'second_choice' | 'next_level';
         readonly directory: string;

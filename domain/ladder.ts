@@ -2,64 +2,44 @@
  * The clock's half of the state machine: which level is open and until when, who is asked next, and how it ends.
  * Time and people are arguments. Pure: imports only from domain.
  */
-import { refusersOf } from './authority';
+import { backupsFor, seatsFor } from './asked';
 import { channelsLeft, over } from './channels';
 import { conditionWords, grantedOf } from './conditions';
-import { personOf, rosterOf, type Directory } from './directory';
-import type { ApprovalEvent, Asked, Owed } from './events';
+import { choicesOf, isDual, missingOf } from './dual';
+import type { Asked, Owed } from './events';
 import { after, ms, type Instant, type JsonObject } from './json';
 import type { Decider, Outcome } from './outcome';
 import type { Level, Plan, SignOff, TimeoutEnd } from './plan';
-import { apply, hasEnded, openSignOff, openSignOffs, type ApprovalState, type SignOffState } from './state';
+import { earlier, lapseQuestions, questionDue } from './standstill';
+import { beginMeanwhile, resumedAtEnd } from './meanwhile';
+import { hasEnded, openQuestions, openSignOff, openSignOffs, type ApprovalState, type Refuser, type SignOffState } from './state';
+import { nameOf, type Context, type Story } from './story';
 
-/** What a decision may depend on, beside the state. */
-export interface Context {
-  readonly now: Instant;
-  readonly plan: Plan;
-  readonly directory: Directory;
-  /** The requester's side: they are neither asked nor may they decide. */
-  readonly requesters: readonly string[];
-  /** How the agent resumes, and who the request concerns: what the end owes to whom. */
-  readonly resume: { readonly type: 'callback'; readonly url: string } | { readonly type: 'workflow'; readonly workflowId: string } | { readonly type: 'poll' };
-  readonly hasCustomerAddress: boolean;
-  readonly hasRequesterAddress: boolean;
-  /** The instant `withinMs` after `now` on a calendar (null: elapsed time). */
-  readonly dueAt: (now: Instant, withinMs: number, calendar: string | null) => Instant;
-}
-
-/** Collects events, keeping the state they lead to. */
-export class Story {
-  readonly events: ApprovalEvent[] = [];
-  constructor(
-    public state: ApprovalState,
-    private readonly now: Instant,
-  ) {}
-  tell(event: ApprovalEvent): void {
-    this.events.push(event);
-    this.state = apply(this.state, { seq: this.state.seq + 1, at: this.now, event });
-  }
-}
+export { nameOf, Story, type Context } from './story';
 
 // ---------------------------------------------------------------- the clock
 
 /** The next instant at which something happens by itself; null when nothing will. */
 export function nextInstant(state: ApprovalState): Instant | null {
   if (hasEnded(state)) return null;
-  if (state.takeover) return state.takeover.dueAt;
-  return openSignOffs(state)
-    .map(momentOf)
-    .reduce<Instant | null>((a, b) => (a === null || (b !== null && b < a) ? b : a), null);
+  if (state.takeover) return earlier(state.takeover.dueAt, questionDue(state, ''));
+  return openSignOffs(state).reduce<Instant | null>((at, open) => earlier(at, momentOf(state, open)), null);
 }
 
-/** When something happens by itself to one open sign-off. */
-export const momentOf = ({ dueAt, reminders }: SignOffState): Instant | null =>
-  dueAt !== null && reminders[0] !== undefined && reminders[0] < dueAt ? reminders[0] : dueAt;
+/** When something happens by itself to one open sign-off: a question lapses, a reminder is due, or the time is over. */
+export function momentOf(state: ApprovalState, { id, dueAt, reminders, paused }: SignOffState): Instant | null {
+  const asked = questionDue(state, id);
+  // While its clock stands still only the question has a time.
+  if (paused) return asked;
+  return earlier(asked, dueAt !== null && reminders[0] !== undefined && reminders[0] < dueAt ? reminders[0] : dueAt);
+}
 
-const isDue = ({ dueAt }: SignOffState, now: Instant): boolean => dueAt !== null && ms(now) >= ms(dueAt);
+const isDue = ({ dueAt, paused }: SignOffState, now: Instant): boolean => dueAt !== null && !paused && ms(now) >= ms(dueAt);
 
-/** Whether the time of anyone who has it now is over, though no clock has said so yet. */
+/** Whether the time of anyone who has it now, or who was asked for information, is over, though no clock has said so yet. */
 export function isPastDeadline(state: ApprovalState, now: Instant): boolean {
   if (hasEnded(state)) return false;
+  if (openQuestions(state).some((q) => ms(now) >= ms(q.dueAt))) return true;
   if (state.takeover) return ms(now) >= ms(state.takeover.dueAt);
   return openSignOffs(state).some((open) => isDue(open, now));
 }
@@ -67,8 +47,10 @@ export function isPastDeadline(state: ApprovalState, now: Instant): boolean {
 export function tick(story: Story, context: Context): void {
   const at = nextInstant(story.state);
   if (at === null || ms(context.now) < ms(at)) return;
+  lapseQuestions(story, context);
   const { takeover } = story.state;
   if (takeover) {
+    if (ms(context.now) < ms(takeover.dueAt)) return;
     story.tell({ type: 'takeover_lapsed', by: takeover.by, dueAt: takeover.dueAt });
     return endBySilence(story, context, null);
   }
@@ -83,12 +65,21 @@ export function tick(story: Story, context: Context): void {
 function tickOne(story: Story, context: Context, open: SignOffState): void {
   const { now, plan } = context;
   const signOff = planned(plan, open);
-  if (!signOff || open.dueAt === null) return;
+  if (!signOff || open.dueAt === null || open.paused) return;
   if (!isDue(open, now)) return remind(story, context, open, signOff);
-  if (open.hold) return finishSilence(story, context, open.hold.then, `Held for ${open.hold.role} and nobody decided`);
+  if (open.hold) return moveOn(story, context, open, signOff, `Held for ${open.hold.role} and nobody decided`);
   const level = signOff.ladder[open.level];
   if (!level) return;
   story.tell({ type: 'level_timed_out', signOff: open.id, level: open.level, name: level.name, role: level.role, owner: open.owner ?? '', dueAt: open.dueAt });
+  moveOn(story, context, open, signOff, '');
+}
+
+/** A level is over, or a hold (`why`), without the word of all who were asked: the next has its turn. */
+export function moveOn(story: Story, context: Context, open: SignOffState, signOff: SignOff, why: string): void {
+  // The second choice did not come: a no that was made unseen is one.
+  const no = isDual(context.plan, signOff) ? (open.refused ?? []) : [];
+  if (no.length > 0) return endByNo(story, context, no);
+  if (open.hold) return finishSilence(story, context, open.hold.then, why);
   openLevel(story, context, signOff, open.level + 1);
 }
 
@@ -100,7 +91,7 @@ function remind(story: Story, context: Context, open: SignOffState, signOff: Sig
   const { dueAt } = open;
   if (last === undefined || !level || dueAt === null) return;
   const next = whatIsNext(context.plan, signOff, open.level);
-  const to = open.claimedBy ? [{ person: open.claimedBy, role: level.role }] : open.asked.filter((a) => !open.given.some((d) => d.person === a.person));
+  const to = open.claimedBy ? [{ person: open.claimedBy, role: level.role }] : open.asked.filter((a) => !choicesOf(open).some((d) => d.person === a.person));
   const owed = to.map((asked): Owed => ({ kind: 'remind', to: asked, ...over(level.channels), level: level.name, dueAt, next }));
   story.tell({ type: 'reminded', signOff: open.id, level: open.level, at: last, owed });
 }
@@ -116,16 +107,10 @@ export const stageOf = (plan: Plan, { id, stage }: SignOff): readonly SignOff[] 
 /** Which of the open sign-offs an event is about: left out where there is no choice, as in every event from before there was one. */
 export const naming = (state: ApprovalState, id: string): { readonly signOff?: string } => (openSignOffs(state).length > 1 ? { signOff: id } : {});
 
-/** Who may not be asked to give a sign-off: the requester's side, whoever refused it before, and whoever signed before, unless a row allows it. */
-function excluded(state: ApprovalState, context: Context, id: string): string[] {
-  const signed = state.signOffs.filter((s) => s.id === id || !context.plan.samePersonAllowed).flatMap((s) => s.given);
-  return [...context.requesters, ...refusersOf(context.plan), ...signed.map((d) => d.person)];
-}
-
-/** Who has another sign-off in hand just now: two sign-offs are two people, also side by side. */
-function engaged(state: ApprovalState, context: Context, id: string): string[] {
-  if (context.plan.samePersonAllowed) return [];
-  return openSignOffs(state).flatMap((s) => (s.id === id ? [] : [...s.asked.map((a) => a.person), ...(s.claimedBy === null ? [] : [s.claimedBy])]));
+/** Where it all begins. */
+export function begin(story: Story, context: Context): void {
+  beginMeanwhile(story, context);
+  openNext(story, context);
 }
 
 /** Opens the next stage once all before it is given; ends the approval when there is none. A plan that nobody signs is never approved. */
@@ -140,26 +125,19 @@ export function openNext(story: Story, context: Context): void {
   }
 }
 
-const missingOf = (state: ApprovalState, { id, quorum }: SignOff): number => quorum - (state.signOffs.find((s) => s.id === id)?.given.length ?? 0);
-
 /** Opens level `index`, or the first after it for which somebody is there; past the last, silence has the word. */
-function openLevel(story: Story, context: Context, signOff: SignOff, index: number): void {
+export function openLevel(story: Story, context: Context, signOff: SignOff, index: number): void {
   for (let i = index; i < signOff.ladder.length; i += 1) {
     const level = signOff.ladder[i];
     if (!level) continue;
-    const missing = missingOf(story.state, signOff);
-    const busy = engaged(story.state, context, signOff.id);
-    const present = rosterOf(context.directory, level.role, context.now, excluded(story.state, context, signOff.id));
-    const roster = present.filter((person) => !busy.includes(person.id));
-    if (roster.length < missing) {
-      const anyone = rosterOf(context.directory, level.role, context.now, []).length > 0;
-      const beside = present.length < missing ? 'the requester and those who signed already' : 'those who are asked for another sign-off';
-      const why = anyone ? `Not enough people hold ${level.role} beside ${beside}` : `Nobody holds ${level.role} and is present`;
+    const missing = missingOf(story.state, signOff, context.plan);
+    const { seats, why } = seatsFor(story.state, context, signOff, level.role, missing);
+    if (why !== null) {
       story.tell({ type: 'level_skipped', signOff: signOff.id, level: i, name: level.name, role: level.role, why, directory: context.directory.hash });
       continue;
     }
-    const asked: Asked[] = roster.slice(0, missing).map((person) => ({ person: person.id, role: level.role }));
-    const dueAt = dueOf(level, context, 1);
+    const asked: Asked[] = seats.slice(0, missing).map((seat) => ({ ...seat, role: level.role }));
+    const dueAt = dueOf(level, context, context.now, 1);
     const next = whatIsNext(context.plan, signOff, i);
     story.tell({
       type: 'level_opened',
@@ -171,7 +149,7 @@ function openLevel(story: Story, context: Context, signOff: SignOff, index: numb
       owner: asked[0]?.person ?? '',
       asked,
       dueAt,
-      reminders: level.reminders.map((fraction) => dueOf(level, context, fraction)),
+      reminders: level.reminders.map((fraction) => dueOf(level, context, context.now, fraction)),
       next,
       directory: context.directory.hash,
       owed: asked.map((to): Owed => ({ kind: 'ask', to, ...over(level.channels), level: level.name, dueAt, next })),
@@ -234,11 +212,10 @@ function endBySilence(story: Story, context: Context, signOff: SignOff | null): 
   if (onTimeout.end !== 'hold') return finishSilence(story, context, onTimeout.end, why);
   if (!onTimeout.hold || signOff === null) return finishSilence(story, context, onTimeout.hold?.then ?? 'deny', why);
   const { role, forMs, then } = onTimeout.hold;
-  const present = rosterOf(context.directory, role, context.now, excluded(story.state, context, signOff.id));
-  const busy = engaged(story.state, context, signOff.id);
-  // Whoever has another sign-off in hand comes last: a backup can still say no, or take all of it over.
-  const backups = [...present.filter((p) => !busy.includes(p.id)), ...present.filter((p) => busy.includes(p.id))];
-  const asked = backups.slice(0, missingOf(story.state, signOff)).map((person): Asked => ({ person: person.id, role }));
+  const missing = missingOf(story.state, signOff, context.plan);
+  const asked = backupsFor(story.state, context, signOff, role)
+    .slice(0, missing)
+    .map((seat): Asked => ({ ...seat, role }));
   const [owner] = asked;
   if (!owner) return finishSilence(story, context, then, `${why}, and nobody holds ${role} to page`);
   const dueAt = after(context.now, forMs);
@@ -264,21 +241,32 @@ function finishSilence(story: Story, context: Context, by: TimeoutEnd, why: stri
   end(story, context, { outcome: 'expired', why, path, end: by });
 }
 
+/** Those who said no have the word, all of whose choices are on the record by now. */
+export function endByNo(story: Story, context: Context, no: readonly Refuser[]): void {
+  const words = no.map(({ person, role, reason }) => `${nameOf(context.directory, person)} (${role}): ${reason}`);
+  const deciders = no.map(({ reason: _, ...decider }): Decider => decider);
+  end(story, context, { outcome: 'denied', why: `Denied by ${words.join(' and by ')}`, path: context.plan.onDeny.path, deciders });
+}
+
 const approved = (story: Story, context: Context): void => {
   // As they were given; those of one instant in the order of the plan.
   const deciders = story.state.signOffs.flatMap((s) => s.given).sort((a, b) => ms(a.at) - ms(b.at));
-  const why = `Approved by ${deciders.map((d) => `${nameOf(context.directory, d.person)} (${d.role})`).join(' and ')}`;
+  allow(story, context, `Approved by ${deciders.map((d) => `${nameOf(context.directory, d.person)} (${d.role})`).join(' and ')}`, deciders);
+};
+
+/** Under the conditions that were given with a yes so far. `beside`: what the agent has to know, behind its path. */
+export function allow(story: Story, context: Context, why: string, deciders: readonly Decider[], beside = ''): void {
   const { conditions } = story.state;
-  if (!conditions) return end(story, context, { outcome: 'approved', why, path: 'execute the action exactly as approved', deciders });
+  if (!conditions) return end(story, context, { outcome: 'approved', why, path: `execute the action exactly as approved${beside}`, deciders });
   const words = conditionWords(conditions, context.plan.offers?.options).join('; ');
   end(story, context, {
     outcome: 'approved_with_conditions',
     why: `${why}, with conditions: ${words}`,
-    path: `execute the action under these conditions and no others: ${words}`,
+    path: `execute the action under these conditions and no others: ${words}${beside}`,
     deciders,
     conditions: grantedOf(conditions, context.plan.offers) as unknown as JsonObject,
   });
-};
+}
 
 export function end(story: Story, context: Context, how: End): void {
   const { plan } = context;
@@ -311,6 +299,7 @@ function owedAtEnd({ state, events }: Story, context: Context, how: End, silent:
   // Before it is told how it ended: what is paused does not go on from there.
   if (silent && pauseWorkflow && resume.type === 'workflow') owed.push({ kind: 'pause_workflow', workflowId: resume.workflowId, ...pauseWorkflow });
   if (resume.type === 'workflow') owed.push({ kind: 'signal_workflow', workflowId: resume.workflowId });
+  owed.push(...resumedAtEnd(state, plan, silent));
   if (silent) owed.push(...disableCredentials.map((one): Owed => ({ kind: 'disable_credential', ...one })));
   if (silent && plan.onTimeout.ticket) owed.push({ kind: 'open_ticket', ...plan.onTimeout.ticket });
   const notice = silent ? plan.onTimeout.tellCustomer : how.outcome === 'denied' ? plan.onDeny.tellCustomer : undefined;
@@ -331,12 +320,8 @@ export function tellAsked(state: ApprovalState, except: string | undefined, what
     .map(({ to, channels }): Owed => ({ kind: 'tell_asked', to, ...over(channels), what }));
 }
 
-export const nameOf = (directory: Directory, id: string): string => personOf(directory, id)?.name ?? id;
-
-/** When a fraction of a level's time has passed: on its calendar, and the earliest of its deadlines. */
-function dueOf(level: Level, context: Context, fraction: number): Instant {
+/** When a fraction of the time of a level that opened at `from` has passed: on its calendar, and the earliest of its deadlines. */
+export function dueOf(level: Level, context: Pick<Context, 'dueAt'>, from: Instant, fraction: number): Instant {
   const limits = level.limits ?? [level];
-  return limits
-    .map(({ withinMs, calendar }) => context.dueAt(context.now, Math.round(withinMs * fraction), calendar))
-    .reduce((a, b) => (ms(a) < ms(b) ? a : b));
+  return limits.map(({ withinMs, calendar }) => context.dueAt(from, Math.round(withinMs * fraction), calendar)).reduce((a, b) => (ms(a) < ms(b) ? a : b));
 }

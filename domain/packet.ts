@@ -9,6 +9,7 @@ import type { Json, JsonObject } from './json';
 import { formatMoney, isMoney } from './money';
 import type { Plan } from './plan';
 import type { RequestInput } from './request';
+import type { Added } from './state';
 
 export interface Packet {
   /** One sentence that makes sense alone: what, how much, for how many, whether it can be undone. */
@@ -58,6 +59,8 @@ export interface Packet {
   readonly asksFor?: { readonly [name: string]: string };
   /** The answered escalation that it goes on from: what was supplied there, by whom. */
   readonly follows?: { readonly of: string; readonly at: string; readonly by: readonly string[]; readonly facts: JsonObject };
+  /** What was added since it was made: the agent's evidence, and answers to questions, each with whose words they are. */
+  readonly added?: readonly Added[];
 }
 
 const UNDO: Readonly<Record<string, string>> = { easy: 'can be undone', hard: 'is hard to undo', none: 'cannot be undone' };
@@ -117,6 +120,13 @@ export function buildPacket(request: RequestInput, plan: Plan, agent: string, ea
     ...(plan.offers ? { offers: offerWords(plan.offers) } : {}),
     ...(plan.asksFor ? { asksFor: plan.asksFor } : {}),
   };
+}
+
+/** The packet with all that was added to it since it was made, in order; without any it is the packet as made. */
+export function packetWith(packet: Packet, supplements: readonly Added[]): Packet {
+  const { added: _, ...made } = packet;
+  if (supplements.length === 0) return made;
+  return { ...made, added: supplements.map(({ name, title, source, by, at, content }) => ({ name, title, source, by, at, content })) };
 }
 
 /** Parameters as a person reads them, a line each, every one of them: money as money, texts as they are, the rest as JSON. */

@@ -5,7 +5,7 @@
 import { decide } from './decide';
 import { boundTo, personOf, type Directory } from './directory';
 import type { ApprovalEvent } from './events';
-import type { Instant } from './json';
+import { ms, type Instant } from './json';
 import { nextInstant, type Context } from './ladder';
 import { isOutcome, type Outcome } from './outcome';
 import type { Plan } from './plan';
@@ -39,10 +39,15 @@ export function whenNobodyAnswers(plan: Plan, people: Directory, from: Instant, 
       plan,
       directory,
       requesters: [],
+      agent: '',
       resume: { type: 'poll' },
       hasCustomerAddress: false,
       hasRequesterAddress: false,
       dueAt,
+      // Nobody answers, and so nobody asks or adds anything.
+      workingBetween: (after, until) => ms(until) - ms(after),
+      calendars: plan.calendars ?? {},
+      digestOf: () => '',
     };
     const decision = decide(state, { type: step === 0 ? 'open' : 'clock' }, context);
     for (const event of 'events' in decision ? decision.events : []) {

@@ -3,7 +3,7 @@
  * Pure: imports types and instants only.
  */
 import { unite } from './conditions';
-import type { ApprovalEvent, Asked, AttemptStatus, Left, Owed, Resumed } from './events';
+import type { ApprovalEvent, Asked, AttemptStatus, Left, Owed, OwedKind, Resumed } from './events';
 import { type Instant } from './json';
 import { STRAYS, type WorkStatus } from './moves';
 import { isOutcome, type Decider, type State } from './outcome';
@@ -31,20 +31,31 @@ export interface SignOffState {
   readonly before?: readonly string[];
   /** Since when its clock stands still, for which question, and what was left. */
   readonly paused?: { readonly question: string; readonly left: Left };
-  /** Those who said no without ending it, and those who passed it up: not asked again. */
-  readonly refused?: readonly Decider[];
+  /** Those who said no without ending it, and why, and those who passed it up: not asked again. */
+  readonly refused?: readonly Refuser[];
   readonly passed?: readonly string[];
+  /** What its yeses so far come to together; absent while none of them has a condition. */
+  readonly conditions?: Conditions;
   /** By how much operators have extended its level. */
   readonly extendedMinutes?: number;
+  /** Set once the clock of its level has stood still: its instants are no longer those that it opened with. */
+  readonly stood?: true;
+}
+
+/** Who said no, and why. */
+export interface Refuser extends Decider {
+  readonly reason: string;
 }
 
 /** A question that somebody asked; open until it is answered, has lapsed, or the request has ended. */
 export interface QuestionState {
   readonly id: string;
+  /** Empty where who had taken it over asked. */
   readonly signOff: string;
   readonly by: string;
   /** `agent`, or a person's id. */
   readonly of: string;
+  readonly text: string;
   readonly dueAt: Instant;
   readonly status: 'open' | 'answered' | 'lapsed';
 }
@@ -64,6 +75,9 @@ export interface Supplement {
   readonly digest: string;
 }
 
+/** Of what was added, what the packet shows. */
+export type Added = Pick<Supplement, 'name' | 'title' | 'source' | 'by' | 'at' | 'content'>;
+
 /** Something owed to someone, until an attempt ends it. */
 export interface OwedState {
   readonly id: string;
@@ -76,6 +90,8 @@ export interface OwedState {
   /** Attempts on that channel. */
   readonly tried: number;
   readonly status: 'owed' | AttemptStatus;
+  /** How often it was given up and then opened again; absent: never. */
+  readonly reopened?: number;
 }
 
 export interface Ended {
@@ -105,7 +121,13 @@ export interface ApprovalState {
   readonly questions: readonly QuestionState[];
   readonly supplements: readonly Supplement[];
   /** The first of two who override. */
-  readonly override: { readonly by: string; readonly decision: 'approve' | 'deny'; readonly because: string } | null;
+  readonly override: {
+    readonly by: string;
+    readonly role: string;
+    readonly at: Instant;
+    readonly decision: 'approve' | 'deny';
+    readonly because: string;
+  } | null;
   /** What the yeses given so far come to together; absent while none of them has a condition. */
   readonly conditions?: Conditions;
   readonly owed: readonly OwedState[];
@@ -166,24 +188,51 @@ function standingWith(state: ApprovalState, id: string | undefined, patch: Parti
 const firstUnsigned = (asked: readonly Asked[], given: readonly Decider[]): string | null =>
   asked.find((a) => !given.some((d) => d.person === a.person))?.person ?? null;
 
-/** A question is over: its clock runs on, if it stood still for it. */
+/** Who has said yes or no to it so far. */
+const chosen = (one: SignOffState | undefined): readonly Decider[] => [...(one?.given ?? []), ...(one?.refused ?? [])];
+
+/** A question is over: its clock runs on, if it stood still for it. While another question is open, it stands still for that one. */
 function closed(state: ApprovalState, id: string, status: 'answered' | 'lapsed', resumed: Resumed | null): ApprovalState {
   const questions = state.questions.map((q) => (q.id === id ? { ...q, status } : q));
   const waiting = state.signOffs.find((s) => s.paused?.question === id);
   if (!waiting) return standingWith({ ...state, questions }, undefined, {});
-  const { paused: _, ...running } = waiting;
-  const signOffs = state.signOffs.map((s) => (s.id === waiting.id ? { ...running, ...(resumed ?? {}) } : s));
-  return standingWith({ ...state, questions, signOffs }, undefined, {});
+  const { paused, ...running } = waiting;
+  const other = resumed === null ? openQuestions({ questions }).find((q) => q.signOff === waiting.id) : undefined;
+  const on =
+    other && paused ? { ...running, paused: { ...paused, question: other.id } } : { ...running, ...(resumed ? { ...resumed, stood: true as const } : {}) };
+  return standingWith({ ...state, questions, signOffs: state.signOffs.map((s) => (s.id === waiting.id ? on : s)) }, undefined, {});
 }
 
-/** Questions that nobody needs to answer any more, of one sign-off or of all. */
+/** Questions that nobody needs to answer any more, of one sign-off or of all: no clock of it stands still for them. */
 const dropped = (state: ApprovalState, signOff?: string): ApprovalState => ({
   ...state,
   questions: state.questions.map((q) => (q.status === 'open' && (signOff === undefined || q.signOff === signOff) ? { ...q, status: 'lapsed' } : q)),
+  signOffs: state.signOffs.map((s) => (s.paused !== undefined && (signOff === undefined || s.id === signOff) ? running(s) : s)),
 });
 
-/** A level that opens begins anew: no clock of it stands still, nothing of it was extended. */
-const fresh = ({ paused: _p, extendedMinutes: _e, ...rest }: SignOffState): SignOffState => rest;
+const running = ({ paused: _, ...rest }: SignOffState): SignOffState => rest;
+
+/** A level that opens begins anew: nothing of it was extended. */
+const fresh = ({ extendedMinutes: _e, stood: _s, ...rest }: SignOffState): SignOffState => rest;
+
+/** Everyone that these are: themselves, and those they stand in for. */
+export const idsOf = (people: readonly Pick<Asked, 'person' | 'for'>[]): string[] =>
+  people.flatMap(({ person, for: absent }) => (absent === undefined ? [person] : [person, absent]));
+
+/** What one entry adds to the packet; `question`: what it answers. */
+export function supplementOf(
+  { seq, at }: Pick<Recorded, 'seq' | 'at'>,
+  event: Extract<ApprovalEvent, { type: 'information_given' | 'evidence_added' }>,
+  question = '',
+): Supplement {
+  const { by, packetDigest: digest } = event;
+  return event.type === 'evidence_added'
+    ? { seq, at, kind: 'evidence', name: event.name, title: event.title, content: event.content, source: 'agent', by, digest }
+    : { seq, at, kind: 'reply', name: event.question, title: question, content: event.text, source: event.byAgent ? 'agent' : 'person', by, digest };
+}
+
+/** What nobody waits for any more once it has ended. A pause that came after it would be lifted by nobody. */
+export const MOOT_AT_END: readonly OwedKind[] = ['ask', 'remind', 'page_backup', 'ask_person', 'ask_agent', 'pause_credential'];
 
 const attempted = (debt: OwedState, { attempt, status, fallsTo }: Extract<ApprovalEvent, { type: 'attempted' }>): OwedState => ({
   ...debt,
@@ -235,7 +284,7 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
       const signOffs = clear.signOffs.map((s) => (s.id === event.signOff ? fresh(s) : s));
       return standingWith({ ...clear, signOffs }, event.signOff, {
         openedAt: at,
-        before: [...(one?.before ?? []), ...event.asked.map((a) => a.person)],
+        before: [...(one?.before ?? []), ...idsOf(event.asked)],
         status: 'open',
         level: event.level,
         asked: event.asked,
@@ -267,29 +316,35 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
       return standingWith(state, openSignOff(state, event.signOff)?.id, { owner: event.by, claimedBy: event.by });
     case 'released': {
       const open = openSignOff(state, event.signOff);
-      return standingWith(state, open?.id, { owner: firstUnsigned(open?.asked ?? [], open?.given ?? []), claimedBy: null });
+      return standingWith(state, open?.id, { owner: firstUnsigned(open?.asked ?? [], chosen(open)), claimedBy: null });
     }
     case 'signed_off': {
       const signOff = state.signOffs.find((s) => s.id === event.signOff);
-      const given = [...(signOff?.given ?? []), { person: event.by, role: event.role, at }];
+      const given = [...(signOff?.given ?? []), { person: event.by, role: event.role, at, ...(event.for === undefined ? {} : { for: event.for }) }];
       const done = event.complete
         ? // A hold is of one sign-off: the others have ladders, and holds, of their own.
           ({ status: 'given', owner: null, claimedBy: null, dueAt: null, reminders: [], hold: null } as const)
-        : { claimedBy: null, owner: firstUnsigned(signOff?.asked ?? [], given) };
-      const conditions = unite(state.conditions, saidIn(event.conditions, at));
-      return { ...standingWith(state, event.signOff, { given, ...done }), ...(conditions ? { conditions } : {}) };
+        : { claimedBy: null, owner: firstUnsigned(signOff?.asked ?? [], [...given, ...(signOff?.refused ?? [])]) };
+      const said = saidIn(event.conditions, at);
+      const conditions = unite(state.conditions, said);
+      const own = unite(signOff?.conditions, said);
+      // What is given needs no more information.
+      const clear = event.complete ? dropped(state, event.signOff) : state;
+      return { ...standingWith(clear, event.signOff, { given, ...done, ...(own ? { conditions: own } : {}) }), ...(conditions ? { conditions } : {}) };
     }
     case 'taken_over':
       return {
         ...dropped(state),
         state: 'taken_over',
         signOffs: state.signOffs.map((s) => ({ ...s, hold: null })),
-        takeover: { by: event.by, role: event.role, at, dueAt: event.dueAt },
+        // One who takes it over from another has no more time than there was in all.
+        takeover: { by: event.by, role: event.role, at: state.takeover?.at ?? at, dueAt: event.dueAt },
       };
     case 'held': {
       const { role, then, asked, owner, dueAt } = event;
+      const id = openSignOff(state, event.signOff)?.id;
       // A claim of the level before does not bind the backup, who could not decide otherwise.
-      return standingWith(state, openSignOff(state, event.signOff)?.id, { asked, owner, claimedBy: null, dueAt, reminders: [], hold: { role, then } });
+      return standingWith(id === undefined ? state : dropped(state, id), id, { asked, owner, claimedBy: null, dueAt, reminders: [], hold: { role, then } });
     }
     case 'ended':
       return {
@@ -298,34 +353,30 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
         ended: { seq, why: event.why, deciders: event.deciders, at, conditions: event.conditions, next: event.next },
         // A question nobody needs to answer any more is not asked again; one that failed for good stays visible as such.
         owed: state.owed.map((o) =>
-          (o.status === 'owed' || o.status === 'failed_for_now') && ['ask', 'remind', 'page_backup'].includes(o.owed.kind) ? { ...o, status: 'done' } : o,
+          (o.status === 'owed' || o.status === 'failed_for_now') && MOOT_AT_END.includes(o.owed.kind) ? { ...o, status: 'done' } : o,
         ),
       };
     case 'worked':
       return state.takeover ? { ...state, takeover: { ...state.takeover, dueAt: event.dueAt, status: event.status } } : state;
     case 'information_asked': {
-      const { signOff, question: id, by, of, dueAt, left } = event;
-      const asking = { ...state, questions: [...state.questions, { id, signOff, by, of, dueAt, status: 'open' as const }] };
+      const { signOff, question: id, by, of, text, dueAt, left } = event;
+      const asking = { ...state, questions: [...state.questions, { id, signOff, by, of, text, dueAt, status: 'open' as const }] };
       return standingWith(asking, signOff, left === null ? {} : { paused: { question: id, left } });
     }
     case 'information_given': {
-      const { question, text, by, byAgent, packetDigest } = event;
-      const source = byAgent ? 'agent' : 'person';
-      const said: Supplement = { seq, at, kind: 'reply', name: question, title: '', content: text, source, by, digest: packetDigest };
+      const { question, packetDigest } = event;
+      const said = supplementOf({ seq, at }, event, state.questions.find((q) => q.id === question)?.text);
       return { ...closed(state, question, 'answered', event.resumed), packetDigest, supplements: [...state.supplements, said] };
     }
     case 'question_lapsed':
       return closed(state, event.question, 'lapsed', event.resumed);
-    case 'evidence_added': {
-      const { name, title, content, by, packetDigest } = event;
-      const added: Supplement = { seq, at, kind: 'evidence', name, title, content, source: 'agent', by, digest: packetDigest };
-      return { ...state, packetDigest, supplements: [...state.supplements, added] };
-    }
+    case 'evidence_added':
+      return { ...state, packetDigest: event.packetDigest, supplements: [...state.supplements, supplementOf({ seq, at }, event)] };
     case 'reassigned': {
       const { signOff, from, to } = event;
       const one = state.signOffs.find((s) => s.id === signOff);
       const asked = [...(one?.asked ?? []).filter((a) => a.person !== from && a.person !== to.person), to];
-      return standingWith(state, signOff, { asked, owner: to.person, claimedBy: null, before: [...(one?.before ?? []), to.person] });
+      return standingWith(state, signOff, { asked, owner: to.person, claimedBy: null, before: [...(one?.before ?? []), ...idsOf([to])] });
     }
     case 'passed_up': {
       const one = state.signOffs.find((s) => s.id === event.signOff);
@@ -333,26 +384,37 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
     }
     case 'said_no': {
       const one = state.signOffs.find((s) => s.id === event.signOff);
-      const refused = [...(one?.refused ?? []), { person: event.by, role: event.role, at }];
-      const asked = one?.asked ?? [];
-      const chosen = [...(one?.given ?? []), ...refused];
-      return standingWith(state, event.signOff, { refused, claimedBy: null, owner: firstUnsigned(asked, chosen) });
+      const { by, role, reason } = event;
+      const refused = [...(one?.refused ?? []), { person: by, role, at, reason, ...(event.for === undefined ? {} : { for: event.for }) }];
+      return standingWith(state, event.signOff, {
+        refused,
+        claimedBy: null,
+        owner: firstUnsigned(one?.asked ?? [], [...(one?.given ?? []), ...refused]),
+      });
     }
     case 'extended': {
       const one = state.signOffs.find((s) => s.id === event.signOff);
-      return standingWith(state, event.signOff, { dueAt: event.dueAt, extendedMinutes: (one?.extendedMinutes ?? 0) + event.minutes });
+      const paused = one?.paused;
+      // Where its clock stands still, what is left of it grows.
+      const left = paused && { ...paused, left: { ...paused.left, dueMs: paused.left.dueMs + event.minutes * 60_000 } };
+      const extendedMinutes = (one?.extendedMinutes ?? 0) + event.minutes;
+      return standingWith(state, event.signOff, { dueAt: event.dueAt, extendedMinutes, ...(left ? { paused: left } : {}) });
     }
     case 'override_proposed':
-      return { ...state, override: { by: event.by, decision: event.decision, because: event.because } };
+      return { ...state, override: { by: event.by, role: event.role, at, decision: event.decision, because: event.because } };
     case 'resolved_anew': {
       const { asked, owner, dueAt, reminders } = event;
       const one = state.signOffs.find((s) => s.id === event.signOff);
-      const claimedBy = one?.claimedBy && asked.some((a) => a.person === one.claimedBy) ? one.claimedBy : null;
-      const before = [...(one?.before ?? []), ...asked.map((a) => a.person).filter((p) => !one?.before?.includes(p))];
+      // Whoever claimed it has it for as long as they may.
+      const claimedBy = one?.claimedBy === owner ? owner : null;
+      const before = [...(one?.before ?? []), ...idsOf(asked).filter((p) => !one?.before?.includes(p))];
       return standingWith(state, event.signOff, { asked, owner, claimedBy, dueAt, reminders, before });
     }
     case 'delivery_reopened':
-      return { ...state, owed: state.owed.map((o) => (o.id === event.owedId ? { ...o, status: 'owed' as const, tried: 0 } : o)) };
+      return {
+        ...state,
+        owed: state.owed.map((o) => (o.id === event.owedId ? { ...o, status: 'owed' as const, tried: 0, reopened: (o.reopened ?? 0) + 1 } : o)),
+      };
     case 'commented':
     case 'overridden':
     case 'glass_broken':

@@ -3,13 +3,14 @@
  * Pure: imports only from domain.
  */
 import { channelsLeft } from './channels';
+import { sealedOf, sealedWords } from './dual';
 import { momentOf, nextInstant, whatIsNext } from './ladder';
 import { personOf, type Directory } from './directory';
 import type { OwedKind } from './events';
 import type { Instant } from './json';
 import type { ApprovalResult, State } from './outcome';
 import type { Plan } from './plan';
-import { hasEnded, openSignOffs, type ApprovalState } from './state';
+import { hasEnded, openQuestions, openSignOffs, type ApprovalState, type QuestionState } from './state';
 
 /** Something the workflow has to start; `id` is stable over retries and restarts. */
 export interface Todo {
@@ -21,6 +22,8 @@ export interface Todo {
   readonly slow?: true;
   /** Set where the one called is known to answer soon: the attempt is made inside of the task that decides. */
   readonly quick?: true;
+  /** How often it was opened again after it had been given up: it is begun anew then, also by a run that has begun it before. */
+  readonly again?: number;
   /** Only for `signal_workflow` and `pause_workflow`. */
   readonly workflowId?: string;
 }
@@ -54,21 +57,39 @@ interface Standing {
   readonly level: string;
   readonly owner: string | null;
   readonly due: Instant | null;
-  /** When something happens next: a reminder, or that the time is over. */
+  /** When something happens next: a question lapses, a reminder, or that the time is over. */
   readonly moment: Instant | null;
   /** Empty where it is not known before. */
   readonly next: string;
+  /** The open question that lapses first. */
+  readonly question: QuestionState | null;
+  /** Whether its clock stands still for a question: `due` is the question's then. */
+  readonly still: boolean;
+  /** What else there is to say of it, a phrase each: how many have chosen, where the work stands. Never what somebody chose. */
+  readonly also: readonly string[];
 }
 
 /** One for each open sign-off; one for the whole where somebody has taken it over. */
 function standingsOf(state: ApprovalState, plan: Plan): Standing[] {
   const { takeover } = state;
-  if (takeover) return [{ signOff: null, level: 'taken over', owner: takeover.by, due: takeover.dueAt, moment: takeover.dueAt, next: '' }];
+  const first = (signOff: string): QuestionState | null =>
+    openQuestions(state)
+      .filter((q) => q.signOff === signOff)
+      .sort((a, b) => (a.dueAt < b.dueAt ? -1 : 1))[0] ?? null;
+  if (takeover) {
+    const also = takeover.status === undefined ? [] : [takeover.status.replaceAll('_', ' ')];
+    const [due, question] = [takeover.dueAt, first('')];
+    return [{ signOff: null, level: 'taken over', owner: takeover.by, due, moment: nextInstant(state), next: '', question, still: false, also }];
+  }
   return openSignOffs(state).map((open) => {
     const signOff = plan.signOffs.find((s) => s.id === open.id);
     const level = open.hold ? `held for ${open.hold.role}` : (signOff?.ladder[open.level]?.name ?? '');
     const next = open.hold || !signOff ? '' : whatIsNext(plan, signOff, open.level);
-    return { signOff: open.id, level, owner: open.owner, due: open.dueAt, moment: momentOf(open), next };
+    const question = first(open.id);
+    const still = open.paused !== undefined;
+    const due = still ? (question?.dueAt ?? null) : open.dueAt;
+    const also = sealedOf(state, plan).flatMap((sealed) => (sealed.signOff === open.id ? [sealedWords(sealed)] : []));
+    return { signOff: open.id, level, owner: open.owner, due, moment: momentOf(state, open), next, question, still, also };
   });
 }
 
@@ -77,14 +98,25 @@ function detailsOf({ state }: ApprovalState, plan: Plan, shown: readonly Standin
   if (owned.length === 0) return `**${state}**`;
   const [only] = owned.length === 1 ? owned : [];
   const which = only?.signOff != null && plan.signOffs.length > 1 ? `(sign-off ${only.signOff} of ${plan.signOffs.length}) ` : '';
-  const until = ({ level, owner, due, next }: Standing): string[] =>
-    only
-      ? [`- until ${minute(due)}`, ...(next ? [`- then ${next}`] : [])]
-      : [`- ${level} (${name(owner ?? '')}) until ${minute(due)}${next ? `, then ${next}` : ''}`];
-  return [`**${state}** ${which}on ${owned.map(({ owner, level }) => `**${name(owner ?? '')}** (${level})`).join(' and ')}`, ...owned.flatMap(until)].join(
+  const lines = ({ level, owner, due, next, question, still, also }: Standing): string[] => {
+    const whose = only ? '' : `${level} (${name(owner ?? '')}) `;
+    const until = still
+      ? []
+      : only
+        ? [`- until ${minute(due)}`, ...(next ? [`- then ${next}`] : [])]
+        : [`- ${whose}until ${minute(due)}${next ? `, then ${next}` : ''}`];
+    const waits = question
+      ? [`- ${whose}waits for ${informant(question, name)} until ${minute(question.dueAt)}${still ? '; its clock stands still' : ''}`]
+      : [];
+    return [...until, ...waits, ...also.map((words) => `- ${whose}${words}`)];
+  };
+  return [`**${state}** ${which}on ${owned.map(({ owner, level }) => `**${name(owner ?? '')}** (${level})`).join(' and ')}`, ...owned.flatMap(lines)].join(
     '\n',
   );
 }
+
+/** Whose answer is awaited: `the agent (q1)`. */
+const informant = ({ of, id }: QuestionState, name: (id: string) => string): string => `${of === 'agent' ? 'the agent' : name(of)} (${id})`;
 
 const unique = (names: readonly string[]): string[] => [...new Set(names)];
 
@@ -112,7 +144,11 @@ export function viewOf(
     owner === null ? '' : `${level} (${name(owner)}) until ${minute(due)}${next ? `, then ${next}` : ''}`;
   const label = shown
     .filter(({ moment }) => moment === at)
-    .map((one) => (at === one.due ? whoAndWhen(one) : `Remind ${whoAndWhen(one)}`))
+    .map((one) => {
+      const { question, due, still, level, owner } = one;
+      if (question?.dueAt === at && (still || due !== at)) return `${level} (${name(owner ?? '')}) waits for ${informant(question, name)} until ${minute(at)}`;
+      return at === due ? whoAndWhen(one) : `Remind ${whoAndWhen(one)}`;
+    })
     .join('; ')
     .slice(0, LABEL_MAX);
   return {
@@ -169,9 +205,15 @@ export function viewOf(
           case 'disable_credential':
             return { id, kind: owed.kind, summary: `Disable the credential ${owed.credential}`, slow: true };
         }
-      }),
+      })
+      .map((todo) => again(todo, state)),
     result,
   };
+}
+
+function again(todo: Todo, { owed }: ApprovalState): Todo {
+  const times = owed.find((debt) => debt.id === todo.id)?.reopened;
+  return times === undefined ? todo : { ...todo, again: times };
 }
 
 const VERB = { ask: 'Ask', remind: 'Remind', page_backup: 'Page', tell_asked: 'Tell' } as const;

@@ -1,16 +1,17 @@
 /**
  * A small stage for the state machine: a finance team, a plan with two rungs, and a play in which people move and time passes.
  * Everything is an argument, so a play is the same on every machine.
- * Must not import anything but the domain.
+ * Must not import anything but the domain, and the digest that it may use.
  */
 import { decide, type Decision } from '../../domain/decide';
 import type { Context } from '../../domain/ladder';
 import type { Directory, Person } from '../../domain/directory';
 import type { ApprovalEvent, EventType } from '../../domain/events';
 import { after, ms, type Instant } from '../../domain/json';
-import type { Command, Move, Refusal } from '../../domain/moves';
+import { commandVersion, type Command, type Move, type Refusal } from '../../domain/moves';
 import type { Level, Plan, SignOff } from '../../domain/plan';
 import { apply, INITIAL, type ApprovalState, type Recorded } from '../../domain/state';
+import { digest } from '../../record/canonical';
 
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
@@ -96,6 +97,10 @@ export interface Saying {
   /** How long the command lay before it was committed. */
   readonly issuedAgo?: number;
   readonly expiresAt?: Instant;
+  /** Said by an agent of this name; nobody's person then. */
+  readonly agent?: string;
+  /** One act on many. */
+  readonly bulk?: string;
 }
 
 /** One approval, played move by move. Keeps what would be on the record. */
@@ -115,7 +120,11 @@ export class Play {
       resume: { type: 'callback', url: 'https://agent.example/resume' },
       hasCustomerAddress: true,
       hasRequesterAddress: true,
+      agent: 'clerk',
       dueAt: (now, withinMs) => after(now, withinMs),
+      workingBetween: (from, to) => Math.max(0, ms(to) - ms(from)),
+      calendars: plan.calendars ?? {},
+      digestOf: (added) => (added.length === 0 ? PACKET : digest({ made: PACKET, added: added.map((one) => ({ ...one })) })),
       ...patch,
     };
     this.write([
@@ -189,19 +198,21 @@ export class Play {
   says(who: string, move: Move, how: Saying = {}): Decision {
     this.moves += 1;
     const id = `command-${this.moves}`;
+    const said = { ...(how.agent === undefined ? {} : { agent: how.agent }), ...(how.bulk === undefined ? {} : { bulk: how.bulk }) };
     return this.send({
       type: 'move',
       id,
       signature: `signature-${this.moves}`,
       keyId: 'key-1',
       body: {
-        v: 1,
+        v: commandVersion({ move, ...said }),
         tenant: 'acme',
         approvalId: 'apr-1',
         commandId: id,
-        person: who,
+        person: how.agent === undefined ? who : '',
+        ...said,
         move,
-        packetDigest: how.packetDigest === undefined ? PACKET : how.packetDigest,
+        packetDigest: how.packetDigest === undefined ? this.state.packetDigest || PACKET : how.packetDigest,
         signedInAt: after(this.now, -(how.signedInAgo ?? MINUTE)),
         issuedAt: after(this.now, -(how.issuedAgo ?? 0)),
         expiresAt: how.expiresAt ?? after(this.now, MINUTE),

@@ -183,7 +183,8 @@ describe('dual control', () => {
   it('counts a person once', () => {
     const play = dual();
     play.says('fay', approve());
-    expect(refusal(play.says('fay', approve())).code).toBe('already_signed');
+    // Whether it was a yes or a no is sealed until both have chosen.
+    expect(refusal(play.says('fay', approve())).code).toBe('already_chosen');
   });
 
   it('asks one more person at the next level when one yes is given', () => {
