@@ -15,22 +15,35 @@ export function authorityFor(role: string, signOff: SignOff, state: ApprovalStat
     // Those that are not given yet: later ones, and in a stage of several those beside it.
     const missing = plan.signOffs.filter(({ id }) => id !== signOff.id && !state.signOffs.some((s) => s.id === id && s.status === 'given'));
     if (missing.some((s) => s.ladder.every((l) => lifts(l.role, plan)))) return 'endorsement';
-    if (plan.amount === null || plan.exception?.below?.includes(role))
-      return {
-        code: 'authority_exceeded',
-        message: `${role} has less authority than who refused this before; the exception has to go to a role with at least as much`,
-      };
-    return {
-      code: 'authority_exceeded',
-      message: `${formatMoney(plan.amount)} is above what ${role} may sign for${limitOf(role, plan)}; it has to go to a role whose authority reaches it`,
-    };
+    return exceeded(role, plan);
   } catch (error) {
-    if (!(error instanceof CurrencyMismatch)) throw error;
-    return {
-      code: 'authority_exceeded',
-      message: `The authority of ${role} is in another currency than ${plan.amount ? formatMoney(plan.amount) : 'the amount'}`,
-    };
+    return inAnotherCurrency(error, role, plan);
   }
+}
+
+/** Why a yes by `role` does not stand for all that are asked for, as an override does: its own authority has to reach the amount. Null where it does. */
+export function whyNotAlone(role: string, plan: Plan): Refusal | null {
+  try {
+    return lifts(role, plan) ? null : exceeded(role, plan);
+  } catch (error) {
+    return inAnotherCurrency(error, role, plan);
+  }
+}
+
+const exceeded = (role: string, plan: Plan): Refusal => ({
+  code: 'authority_exceeded',
+  message:
+    plan.amount === null || plan.exception?.below?.includes(role)
+      ? `${role} has less authority than who refused this before; the exception has to go to a role with at least as much`
+      : `${formatMoney(plan.amount)} is above what ${role} may sign for${limitOf(role, plan)}; it has to go to a role whose authority reaches it`,
+});
+
+function inAnotherCurrency(error: unknown, role: string, plan: Plan): Refusal {
+  if (!(error instanceof CurrencyMismatch)) throw error;
+  return {
+    code: 'authority_exceeded',
+    message: `The authority of ${role} is in another currency than ${plan.amount ? formatMoney(plan.amount) : 'the amount'}`,
+  };
 }
 
 /** Who said no to what this is an exception to: they are not asked about it, and do not grant it, unless a row lets them. */
