@@ -84,7 +84,9 @@ async function read(db: Kysely<Tables>, tenant: string, approvalId: string, comm
       eb.selectFrom('agents as g').select('g.owner').whereRef('g.tenant', '=', 'r.tenant').whereRef('g.agent', '=', 'r.agent').as('owner'),
       eb.selectFrom('active').select('directory_hash').where('active.tenant', '=', tenant).as('directory_hash'),
       // Only one that a publication put there: a pointer that was moved by hand changes nobody's deadline.
-      sql<string | null>`case when r.plan ? 'calendars' then (select h.policy_hash from active h where h.tenant = ${tenant} and h.policy_hash = ${lastPublished(tenant)}) end`.as(
+      sql<
+        string | null
+      >`case when r.plan ? 'calendars' then (select h.policy_hash from active h where h.tenant = ${tenant} and h.policy_hash = ${lastPublished(tenant)}) end`.as(
         'policy_hash',
       ),
       eb

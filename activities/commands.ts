@@ -3,7 +3,7 @@
  * Temporal carries the id and nothing else. Must not import Temporal.
  */
 import type { Transaction } from 'kysely';
-import { after, type Instant, type JsonObject } from '../domain/json';
+import { after, instant, ms, type Instant, type JsonObject } from '../domain/json';
 import { commandLabel, sign, verifySignature } from '../record/signing';
 import { commandVersion, type CommandBody, type Move, type Refusal } from '../domain/moves';
 import { databaseTime } from '../record/store/database';
@@ -34,7 +34,8 @@ export interface IssueInput {
 
 /** Stores a command with its signature; a repetition under the same id keeps the first. Returns what is stored. */
 export async function issueCommand(deps: Deps, input: IssueInput): Promise<CommandBody> {
-  const { tenant, approvalId, commandId, person, move, packetDigest, signedInAt } = input;
+  const { tenant, approvalId, commandId, person, packetDigest, signedInAt } = input;
+  const move = asRecorded(input.move);
   const by = { ...(input.agent === undefined ? {} : { agent: input.agent }), ...(input.bulk === undefined ? {} : { bulk: input.bulk }) };
   const issuedAt = input.now ?? deps.clock.now({ database: await databaseTime(deps.db), workflowTime: null });
   const expiresAt = after(issuedAt, (input.ttlMs ?? COMMAND_TTL_MS) * deps.clock.scale);
@@ -58,6 +59,14 @@ export async function issueCommand(deps: Deps, input: IssueInput): Promise<Comma
   if (inserted) return body;
   const stored = await deps.db.selectFrom('commands').select('body').where('tenant', '=', tenant).where('command_id', '=', commandId).executeTakeFirstOrThrow();
   return stored.body as unknown as CommandBody;
+}
+
+/** An instant as every entry writes it, so that an entry tells of the move in the words that were signed. */
+export function asRecorded(move: Move): Move {
+  if (move.type !== 'update' || move.next_update_at === undefined) return move;
+  const at = ms(move.next_update_at);
+  // What is no instant is refused by the machine, as it was said.
+  return Number.isFinite(at) ? { ...move, next_update_at: instant(at) } : move;
 }
 
 export type Admitted = { readonly body: CommandBody; readonly signature: string; readonly keyId: string };

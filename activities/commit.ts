@@ -109,8 +109,7 @@ interface World {
 }
 
 /** Whether everyone who is asked has been held against who is there now: by a knock, and where nobody had been asked before. */
-const looksAnew = ({ command }: CommitInput, { state }: Loaded): boolean =>
-  command.type === 'clock' || (command.type === 'open' && state.state === 'routing');
+const looksAnew = ({ command }: CommitInput, { state }: Loaded): boolean => command.type === 'clock' || (command.type === 'open' && state.state === 'routing');
 
 /** How much of an entry's digest a workflow remembers: enough to tell two records apart. */
 const startOf = (hash: string): string => hash.slice(0, 12);

@@ -133,7 +133,10 @@ async function check({ db, active, log }: IntakeDeps, { tenant, scope, name, rea
   try {
     const { lanes } = await active.policyOf(db, tenant);
     if (!Object.hasOwn(lanes, name))
-      throw new IntakeError('unknown_scope', `The policy of ${tenant} has no lane ${name || '(nothing)'}; its lanes are ${Object.keys(lanes).sort().join(', ')}`);
+      throw new IntakeError(
+        'unknown_scope',
+        `The policy of ${tenant} has no lane ${name || '(nothing)'}; its lanes are ${Object.keys(lanes).sort().join(', ')}`,
+      );
   } catch (error) {
     // Without a policy that holds nothing is routed anyway, and open requests may still have such a lane.
     if (!(error instanceof SubmitError)) throw error;

@@ -103,6 +103,8 @@ const DUE = defineSearchAttributeKey('ApprovalDue', 'DATETIME');
 
 /** Continue-as-new beyond this many events: histories stay small however long people take. */
 const EVENTS_MAX = 1000;
+/** Or this many bytes: what people say is on the record, and yet each answer is an event. */
+const BYTES_MAX = 500_000;
 
 interface Letter {
   readonly command: CommitCommand;
@@ -121,7 +123,10 @@ export async function approval(given: ApprovalInput): Promise<ApprovalResult | R
   const strays = new Strays((message) => inbox.push({ command: { type: 'unsigned', message } }));
   let view: ApprovalView | null = null;
   let shown = '';
-  const isDone = (): boolean => Boolean(view?.result) && effects.idle && allHandlersFinished();
+  const isQuiet = (): boolean => effects.idle && allHandlersFinished();
+  const isDone = (): boolean => Boolean(view?.result) && isQuiet();
+  // Where each move owes somebody a message, no move leaves the run quiet: it continues once the message is out.
+  const isOutgrown = (): boolean => view !== null && isLong() && isQuiet() && patched(OUTGROWN);
 
   setHandler(
     commandUpdate,
@@ -159,7 +164,7 @@ export async function approval(given: ApprovalInput): Promise<ApprovalResult | R
     void condition(() => strays.look());
     inbox.unshift({ command: { type: 'open' } });
     for (;;) {
-      await condition(() => inbox.length > 0 || isDone());
+      await condition(() => inbox.length > 0 || isDone() || isOutgrown());
       committing = true;
       for (let letter = inbox.shift(); letter !== undefined; letter = inbox.shift()) {
         const result: CommitResult = await commit(known, letter.command);
@@ -177,7 +182,7 @@ export async function approval(given: ApprovalInput): Promise<ApprovalResult | R
       }
       committing = false;
       if (view === null) continue;
-      if (inbox.length > 0 || !effects.idle || !allHandlersFinished()) continue;
+      if (inbox.length > 0 || !isQuiet()) continue;
       if (view.result) return endOf(view.result);
       if (!isLong()) continue;
       alarm.clear();
@@ -266,6 +271,7 @@ const ONE_NUDGE = 'one-nudge-at-a-time';
 const UNKNOWN = 'unknown-approvals-fail-at-once';
 const SLOW = 'slow-messages-are-regular-activities';
 const LONG = 'long-deliveries-continue-as-new';
+const OUTGROWN = 'outgrown-runs-continue-once-quiet';
 
 /** One timer for the next instant; re-armed only when the instant changes. */
 class Alarm {
@@ -418,7 +424,10 @@ function show(view: ApprovalView, before: string): string {
   return now;
 }
 
-const isLong = (): boolean => workflowInfo().continueAsNewSuggested || workflowInfo().historyLength > EVENTS_MAX;
+function isLong(): boolean {
+  const { continueAsNewSuggested, historyLength, historySize } = workflowInfo();
+  return continueAsNewSuggested || historyLength > EVENTS_MAX || (historySize > BYTES_MAX && patched(OUTGROWN));
+}
 
 const isCommandMessage = (message: unknown): message is CommandMessage =>
   typeof message === 'object' && message !== null && 'commandId' in message && typeof message.commandId === 'string' && COMMAND_ID.test(message.commandId);

@@ -6,7 +6,7 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sql } from 'kysely';
-import { issueCommand } from '../../activities/commands';
+import { asRecorded, issueCommand } from '../../activities/commands';
 import { readAnswer } from '../../activities/commit';
 import type { OwedKind } from '../../domain/events';
 import type { Instant, Json } from '../../domain/json';
@@ -64,7 +64,7 @@ export const commandIdOf = (tenant: string, approvalId: string, mover: string | 
 
 /** A move without what the caller saw of the packet, which the command carries beside it. */
 export function splitMove(input: MoveInput): { readonly move: Move; readonly packetDigest: string | null } {
-  if (!('packet_digest' in input)) return { move: input, packetDigest: null };
+  if (!('packet_digest' in input)) return { move: asRecorded(input), packetDigest: null };
   const { packet_digest: packetDigest, ...move } = input;
   return { move, packetDigest };
 }

@@ -136,7 +136,12 @@ function valueOf(fields: Fields, name: string): Json {
  * The moves that the entry may tell of: one, and where the move may have named what was clear without it (the sign-off, the next update),
  * one with each. Whoever signed either of them said the same.
  */
-function movesOf(type: string, says: readonly (readonly [string, string])[], maybe: readonly JsonObject[], fields: Fields): (JsonObject & { readonly type: string })[] {
+function movesOf(
+  type: string,
+  says: readonly (readonly [string, string])[],
+  maybe: readonly JsonObject[],
+  fields: Fields,
+): (JsonObject & { readonly type: string })[] {
   const certain = { type, ...Object.fromEntries(says.map(([member, name]): [string, Json] => [member, valueOf(fields, name)])) };
   return [certain, ...maybe.map((one) => ({ ...certain, ...one }))];
 }

@@ -198,7 +198,15 @@ describe('one sweep', () => {
 
 describe('a sweep of many', () => {
   const paged = (page: number) =>
-    createReconcile({ ...world.core.deps, active: world.core.active, commit: world.core.commit, client: world.client, taskQueue: world.taskQueue, graceMs: 0, page });
+    createReconcile({
+      ...world.core.deps,
+      active: world.core.active,
+      commit: world.core.commit,
+      client: world.client,
+      taskQueue: world.taskQueue,
+      graceMs: 0,
+      page,
+    });
 
   it('looks at a page of them at a time, goes on where the last one stopped, and finds in one round what is deleted', async () => {
     const all = await Promise.all(Array.from({ length: 7 }, () => world.ask(refund(48_000))));
@@ -302,7 +310,15 @@ describe('a sweep of many', () => {
     // A clock that runs by hand, so that the sweeps lie minutes apart.
     let minutes = 0;
     const clock = { scale: 1, now: ({ database }: { readonly database: string }) => instant(Date.parse(database) + minutes * 60_000) };
-    const slow = createReconcile({ ...world.core.deps, clock, active: world.core.active, commit: world.core.commit, client: world.client, taskQueue: world.taskQueue, graceMs: 0 });
+    const slow = createReconcile({
+      ...world.core.deps,
+      clock,
+      active: world.core.active,
+      commit: world.core.commit,
+      client: world.client,
+      taskQueue: world.taskQueue,
+      graceMs: 0,
+    });
     const reports: ReconcileReport[] = [];
     for (; minutes < 5; minutes += 1) {
       await handle(approvalId)

@@ -37,7 +37,15 @@ const untilAsked = async (approvalId: string): Promise<unknown> =>
   await until(async () => (await rowOf(approvalId)).state === 'waiting', `${approvalId} is asked`);
 const engineEntries = async (approvalId: string) => (await world.story(approvalId)).flatMap((e) => (e.type === 'engine' ? [[e.what, e.why]] : []));
 const sweep = (more: { readonly failingMs?: number } = {}) =>
-  createReconcile({ ...world.core.deps, active: world.core.active, commit: world.core.commit, client: world.client, taskQueue: world.taskQueue, graceMs: 0, ...more })({
+  createReconcile({
+    ...world.core.deps,
+    active: world.core.active,
+    commit: world.core.commit,
+    client: world.client,
+    taskQueue: world.taskQueue,
+    graceMs: 0,
+    ...more,
+  })({
     workflowTime: Date.now(),
   });
 const ask = async (): Promise<string> => (await world.ask(refund(48_000, { resume: { type: 'callback', url: agent.url } }))).approvalId;

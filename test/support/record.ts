@@ -48,12 +48,34 @@ const routed = (n: number): ApprovalEvent => ({
   meanwhile: 'hold_send',
 });
 
-export function proofFor(keys: Keys, tenant: string, approvalId: string, person: string, move: Move, commandId: string) {
-  const v = commandVersion({ move });
-  const body: CommandBody = { v, tenant, approvalId, commandId, person, move, packetDigest: 'c'.repeat(64), signedInAt: AT, issuedAt: AT, expiresAt: LATER };
+/** `by`: where it is an agent that moves, or one act that moves many. */
+export function proofFor(
+  keys: Keys,
+  tenant: string,
+  approvalId: string,
+  person: string,
+  move: Move,
+  commandId: string,
+  by: Pick<CommandBody, 'agent' | 'bulk'> = {},
+) {
+  const v = commandVersion({ move, ...by });
+  const body: CommandBody = {
+    v,
+    tenant,
+    approvalId,
+    commandId,
+    person,
+    ...by,
+    move,
+    packetDigest: 'c'.repeat(64),
+    signedInAt: AT,
+    issuedAt: AT,
+    expiresAt: LATER,
+  };
   const { packetDigest, signedInAt, issuedAt, expiresAt } = body;
   return {
     commandId,
+    ...(by.bulk === undefined ? {} : { bulk: by.bulk }),
     packetDigest,
     signedInAt,
     issuedAt,
