@@ -11,7 +11,7 @@ import { packetWith, type Packet } from '../domain/packet';
 import { isOutcome, type ApprovalResult } from '../domain/outcome';
 import type { Plan } from '../domain/plan';
 import type { RequestInput } from '../domain/request';
-import { apply, fold, openSignOff, openSignOffs, owedId, type ApprovalState, type Recorded } from '../domain/state';
+import { apply, fold, MOOT_AT_END, openSignOff, openSignOffs, owedId, type ApprovalState, type Recorded } from '../domain/state';
 import { viewOf } from '../domain/view';
 import type { Head } from '../record/entry';
 import { databaseTime } from '../record/store/database';
@@ -313,8 +313,6 @@ export interface Also {
   readonly looked?: { readonly directory: string; readonly policy: string | null };
 }
 
-const ASKING = ['ask', 'remind', 'page_backup', 'ask_person', 'ask_agent'] as const;
-
 /** What lists show of it, and where its record stands. */
 export function projectionOf({ plan }: Submitted, { state, head }: Added, directory: Directory, now: Instant, result: ApprovalResult | null) {
   const { attributes } = viewOf(state, plan, directory, now, result);
@@ -395,7 +393,7 @@ export async function project(
             .where('tenant', '=', tenant)
             .where('approval_id', '=', approvalId)
             .where('owed_id', '!=', delivery?.owedId ?? '')
-            .where('kind', 'in', ASKING)
+            .where('kind', 'in', [...MOOT_AT_END])
             .where('status', 'in', ['owed', 'failed_for_now'])
         : NOTHING,
     )
