@@ -1,7 +1,10 @@
-/** Who may see an approval: the agent that asked, holders of a role the plan may ask, and watchers of the same tenant. */
+/**
+ * Who may see an approval: the agent that asked, holders of a role that the plan may ask or lets operate, whoever stands in for one of
+ * these, whoever was drawn into it by name, and watchers of the same tenant.
+ */
 import type { Person } from '../../../domain/directory';
 import type { Plan } from '../../../domain/plan';
-import { isWatcher, maySee, rolesOf, type Caller } from '../../../client/api/visibility';
+import { hasDeputies, isWatcher, maySee, operatorRolesOf, rolesOf, standsFor, type Caller } from '../../../client/api/visibility';
 
 const plan = {
   signOffs: [{ role: 'finance_manager', ladder: [{ role: 'finance_manager' }, { role: 'cfo' }] }],
@@ -39,4 +42,76 @@ it.each([
 it('watching is a role of its own, not one that sounds like it', () => {
   const who = (roles: readonly string[]): Person => ({ id: 'p', name: 'P', email: 'p@example.com', roles, absences: [] });
   expect([['operator'], ['auditor'], ['auditors'], ['co_operator'], []].map((roles) => isWatcher(who(roles)))).toEqual([true, true, false, false, false]);
+});
+
+describe('whom the policy lets operate', () => {
+  const operators = {
+    roles: ['desk_lead'],
+    override: { roles: ['risk_officer'], may: ['deny'], reasons: { outage: 'Nobody is there' }, secondPerson: false },
+    breakGlass: { roles: ['incident_lead'], review: { queue: 'q', owner: 'cfo', title: 't' } },
+  } as const;
+  const operated = { ...approval, plan: { ...plan, operators } };
+
+  it.each([
+    ['who operates', ['desk_lead'], true],
+    ['who overrides', ['risk_officer'], true],
+    ['who breaks the glass', ['incident_lead'], true],
+    ['an operator, whom this policy does not name, still watches', ['operator'], true],
+    ['somebody else', ['security_officer'], false],
+  ])('%s: %j %s', (_who, roles, sees) => {
+    expect(maySee(person(roles), operated)).toBe(sees);
+    expect(maySee(person(roles, 'umbrella'), operated)).toBe(false);
+  });
+
+  it('is operators where it says nothing', () => {
+    expect(operatorRolesOf({})).toEqual(['operator']);
+    expect(operatorRolesOf({ operators })).toEqual(['desk_lead', 'risk_officer', 'incident_lead']);
+    expect(maySee(person(['desk_lead']), approval)).toBe(false);
+  });
+});
+
+it.each([
+  ['asked, or given it, by name', ['p'], 'acme', true],
+  ['another one was', ['q'], 'acme', false],
+  ['of the same name in another tenant', ['p'], 'umbrella', false],
+])('who holds no role of it: %s', (_who, involved, tenant, sees) => {
+  expect(maySee(person(['warehouse'], tenant), { ...approval, involved })).toBe(sees);
+});
+
+describe('a deputy', () => {
+  const AT = '2026-11-21T09:00:00.000Z';
+  const away = { from: '2026-11-20T00:00:00.000Z', to: '2026-11-22T00:00:00.000Z' };
+  const one = (id: string, roles: readonly string[], absences: Person['absences'] = []): [string, Person] => [
+    id,
+    { id, name: id, email: `${id}@example.com`, roles, absences },
+  ];
+  const people = Object.fromEntries([
+    one('fay', ['finance_manager'], [{ ...away, deputy: 'dan' }]),
+    one('cleo', ['cfo'], [{ from: away.to, to: '2026-11-30T00:00:00.000Z', deputy: 'kim' }]),
+    one('dan', ['clerk']),
+    one('kim', ['clerk']),
+  ]);
+  const directory = { hash: 'h', people, duty: {} };
+  const as = (id: string): Caller => {
+    const who = people[id];
+    if (!who) throw new Error(`nobody is called ${id}`);
+    return { kind: 'person', tenant: 'acme', person: who, directory, standsFor: standsFor(directory, id, AT), signedInAt: AT, session: 's' };
+  };
+
+  it('sees what the absent would see, while they are absent', () => {
+    expect(hasDeputies(directory)).toBe(true);
+    expect(standsFor(directory, 'dan', AT).map(({ id }) => id)).toEqual(['fay']);
+    expect([maySee(as('dan'), approval), maySee(as('kim'), approval)]).toEqual([true, false]);
+  });
+
+  it('watches nothing by it', () => {
+    const watched = { ...directory, people: { ...people, ...Object.fromEntries([one('omar', ['operator'], [{ ...away, deputy: 'dan' }])]) } };
+    const elsewhere = {
+      ...approval,
+      plan: { ...plan, signOffs: [], onTimeout: { end: 'deny' }, operators: { roles: ['desk_lead'] } },
+    } as unknown as typeof approval;
+    const caller = as('dan');
+    if (caller.kind !== 'person') throw new Error('dan is a person');
+    expect(maySee({ ...caller, directory: watched, standsFor: standsFor(watched, 'dan', AT) }, elsewhere)).toBe(false);
+  });
 });
