@@ -254,3 +254,14 @@ export const handBack = (instructions = 'offer a voucher'): Move => ({ type: 'ha
 export const resolve = (result = 'refunded by hand'): Move => ({ type: 'resolve', result });
 export const claim: Move = { type: 'claim' };
 export const release: Move = { type: 'release' };
+export const comment = (text = 'the customer has called again'): Move => ({ type: 'comment', text });
+export const ask = (of = 'agent', question = 'which parcel?', sign_off?: string): Move => ({ type: 'ask', of, question, ...(sign_off ? { sign_off } : {}) });
+export const reply = (question = 'q1', text = 'the second one'): Move => ({ type: 'reply', question, text });
+export const addEvidence = (name = 'invoice', content = 'no 42', title = 'The invoice'): Move => ({ type: 'add_evidence', name, title, content });
+export const reassign = (to: string, reason = 'they know the customer', sign_off?: string): Move => ({
+  type: 'reassign',
+  to,
+  reason,
+  ...(sign_off ? { sign_off } : {}),
+});
+export const passUp = (reason = 'this is for the CFO'): Move => ({ type: 'pass_up', reason });

@@ -2,7 +2,7 @@
 import type { ApprovalResult } from '../../../domain/outcome';
 import type { Plan } from '../../../domain/plan';
 import { viewOf, type ApprovalView } from '../../../domain/view';
-import { approve, claim, deny, directoryOf, HOUR, level, MINUTE, Play, planOf, signOff, takeOver } from '../../support/approval-play';
+import { approve, ask, claim, deny, directoryOf, HOUR, level, MINUTE, Play, planOf, signOff, takeOver } from '../../support/approval-play';
 
 const seen = (play: Play, plan: Plan, result: ApprovalResult | null = null): ApprovalView => viewOf(play.state, plan, directoryOf(), play.now, result);
 
@@ -58,6 +58,61 @@ describe('taken over', () => {
     expect(view.attributes).toEqual({ state: 'taken_over', level: 'taken over', lanes: ['finance'], owners: ['finn'], due: '2026-11-23T10:00:00.000Z' });
     expect(view.wake).toEqual({ at: '2026-11-23T10:00:00.000Z', label: 'taken over (Finn) until 2026-11-23 10:00 UTC' });
     expect(view.todo.map((t) => t.summary)).toContain('Tell Fay (finance_manager) by email');
+  });
+});
+
+describe('while information is asked for', () => {
+  const questions = { clock: 'pauses', withinMs: 4 * HOUR, atMost: 5 } as const;
+
+  it('shows who waits for whom until when, and that the clock stands still', () => {
+    const plan = planOf({ questions });
+    const play = new Play(plan).open();
+    play.passes(5 * MINUTE);
+    play.says('fay', ask('sam'));
+    const view = seen(play, plan);
+    expect(view.attributes).toEqual({ state: 'asked', level: 'finance manager', lanes: ['finance'], owners: ['fay'], due: '2026-11-23T13:05:00.000Z' });
+    expect(view.wake).toEqual({ at: '2026-11-23T13:05:00.000Z', label: 'finance manager (Fay) waits for Sam (q1) until 2026-11-23 13:05 UTC' });
+    expect(view.details).toBe('**asked** on **Fay** (finance manager)\n- waits for Sam (q1) until 2026-11-23 13:05 UTC; its clock stands still');
+    expect(view.todo.map((t) => t.summary)).toContain('Ask Sam for information by email');
+  });
+
+  it('goes on to wake for the level where its clock runs', () => {
+    const plan = planOf({ questions: { ...questions, clock: 'runs', withinMs: 10 * MINUTE } });
+    const play = new Play(plan).open();
+    play.says('fay', ask());
+    const view = seen(play, plan);
+    expect(view.wake).toEqual({ at: '2026-11-23T09:10:00.000Z', label: 'finance manager (Fay) waits for the agent (q1) until 2026-11-23 09:10 UTC' });
+    expect(view.attributes).toMatchObject({ state: 'asked', due: '2026-11-23T09:30:00.000Z' });
+    expect(view.details).toBe(
+      '**asked** on **Fay** (finance manager)\n- until 2026-11-23 09:30 UTC\n- then CFO is asked\n- waits for the agent (q1) until 2026-11-23 09:10 UTC',
+    );
+    expect(view.todo.map((t) => t.summary)).toContain('Ask the agent for information');
+  });
+
+  it('of two that are open says which one waits', () => {
+    const [one, two] = [
+      { ...signOff('1', [level('manager', 'finance_manager', 30)]), stage: 1 },
+      { ...signOff('2', [level('CFO', 'cfo', 60)]), stage: 1 },
+    ];
+    const plan = planOf({ questions, signOffs: [one, two] });
+    const play = new Play(plan).open();
+    play.says('fay', ask());
+    const view = seen(play, plan);
+    expect(view.details).toBe(
+      '**asked** on **Fay** (manager) and **Cleo** (CFO)\n- manager (Fay) waits for the agent (q1) until 2026-11-23 13:00 UTC; its clock stands still\n- CFO (Cleo) until 2026-11-23 10:00 UTC, then the request expires',
+    );
+    expect(view.wake?.at).toBe('2026-11-23T10:00:00.000Z');
+  });
+});
+
+describe('work on what was taken over', () => {
+  it('shows where it stands', () => {
+    const plan = planOf({ effect: 'escalation' });
+    const play = new Play(plan).open();
+    play.says('finn', takeOver());
+    play.says('finn', { type: 'update', status: 'waiting_for_others', note: 'the carrier rings back' });
+    expect(seen(play, plan).details).toBe('**taken_over** on **Finn** (taken over)\n- until 2026-11-23 10:00 UTC\n- waiting for others');
+    expect(seen(play, plan).details).not.toContain('carrier');
   });
 });
 

@@ -1,6 +1,6 @@
 /** Working time: deadlines counted in opening hours, over nights, weekends, holidays and changes of clocks. */
 import fc from 'fast-check';
-import { compilePolicy, resolve, workingTimeAfter, type RoutingInput } from '../../../policy';
+import { compilePolicy, resolve, workingTimeAfter, workingTimeBetween, type RoutingInput } from '../../../policy';
 import { instant, ms } from '../../../domain/json';
 import type { Calendar } from '../../../domain/plan';
 import { DESK_POLICY } from '../../support/desk-policy';
@@ -50,6 +50,30 @@ describe('a deadline in working time', () => {
   const minute = fc.integer({ min: ms('2026-01-01T00:00:00.000Z') / 60_000, max: ms('2027-12-31T00:00:00.000Z') / 60_000 }).map((m) => instant(m * 60_000));
   const span = fc.integer({ min: 1, max: 60 * 30 }).map((m) => m * 60_000);
   const calendar = fc.constantFrom(office, always, split);
+
+  it.each([
+    ['within a day', office, '2026-11-23T09:00:00.000Z', '2026-11-23T11:00:00.000Z', 2 * HOUR],
+    ['over a night', office, '2026-11-23T15:00:00.000Z', '2026-11-24T09:00:00.000Z', 2 * HOUR],
+    ['over Christmas Eve of the list and the holidays of Berlin', office, '2026-12-23T15:30:00.000Z', '2026-12-28T08:30:00.000Z', HOUR],
+    ['over a lunch break', split, '2026-11-23T11:00:00.000Z', '2026-11-23T13:00:00.000Z', HOUR],
+    ['of a day that has 23 hours', always, '2026-03-28T23:00:00.000Z', '2026-03-29T22:00:00.000Z', 23 * HOUR],
+    ['of a day that has 25 hours', always, '2026-10-24T22:00:00.000Z', '2026-10-25T23:00:00.000Z', 25 * HOUR],
+    ['while it is closed', office, '2026-11-21T00:00:00.000Z', '2026-11-22T00:00:00.000Z', 0],
+    ['backwards', office, '2026-11-24T09:00:00.000Z', '2026-11-23T09:00:00.000Z', 0],
+    ['without a calendar, elapsed time', null, '2026-11-21T12:00:00.000Z', '2026-11-21T13:00:00.000Z', HOUR],
+    ['without a calendar, backwards', null, '2026-11-21T13:00:00.000Z', '2026-11-21T12:00:00.000Z', 0],
+  ])('working time between two instants: %s', (_, calendar, from, to, time) => {
+    expect(workingTimeBetween(calendar, from, to)).toBe(time);
+  });
+
+  it('what lies between is what leads from one to the other', () => {
+    fc.assert(
+      fc.property(calendar, minute, span, (c, from, within) => {
+        expect(workingTimeBetween(c, from, workingTimeAfter(c, from, within))).toBe(within);
+      }),
+      { numRuns: 300 },
+    );
+  });
 
   it('two spans after one another are their sum', () => {
     fc.assert(
