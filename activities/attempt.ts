@@ -10,7 +10,7 @@ import type { Transaction } from 'kysely';
 import type { Directory } from '../domain/directory';
 import { channelsLeft, fallsTo } from '../domain/channels';
 import type { ApprovalEvent, Asked, AttemptStatus, EventType, Owed, Reached } from '../domain/events';
-import { after, instant, type Instant } from '../domain/json';
+import { after, type Instant } from '../domain/json';
 import type { Channel, Plan } from '../domain/plan';
 import { personOf } from '../domain/directory';
 import type { Packet } from '../domain/packet';
@@ -196,6 +196,7 @@ async function carryOut(deps: AttemptDeps, submitted: Loaded, state: ApprovalSta
     actionType: body.action.type,
     person: { id: personId, name, role },
     since,
+    sentAt: submitted.readAt,
   });
   switch (owed.kind) {
     case 'ask':
@@ -301,7 +302,7 @@ async function carryOut(deps: AttemptDeps, submitted: Loaded, state: ApprovalSta
     case 'pause_credential':
     case 'resume_credential': {
       const { credential, reason } = owed;
-      const what = { ...about, agent: submitted.agent, credential, reason, policy: plan.policy, since };
+      const what = { ...about, agent: submitted.agent, credential, reason, policy: plan.policy, since, sentAt: submitted.readAt };
       return { to: credential, ...(await deps.credentialHook.tell(ORDERS[owed.kind], what)) };
     }
   }
@@ -322,15 +323,15 @@ function laneOf(state: ApprovalState, plan: Plan, to: Asked): string {
   return (plan.signOffs.find((s) => s.id === id) ?? plan.signOffs.find((s) => s.ladder.some(({ role }) => role === to.role)))?.lane ?? plan.lane;
 }
 
-async function callBack(deps: AttemptDeps, { tenant, approvalId, agent }: Loaded, id: string, url: string, body: string): Promise<Tried> {
+async function callBack(deps: AttemptDeps, { tenant, approvalId, agent, readAt }: Loaded, id: string, url: string, body: string): Promise<Tried> {
   const row = await deps.db
     .selectFrom('agents')
     .select(['callback_hosts', 'callback_secrets'])
     .where('tenant', '=', tenant)
     .where('agent', '=', agent)
     .executeTakeFirst();
-  // The wall clock on purpose: receivers compare it with theirs.
-  const timestamp: Instant = instant(Date.now());
+  // Receivers compare it with their wall clocks: the database's, because a worker's host may be a day off.
+  const timestamp: Instant = readAt;
   const message = {
     url,
     secrets: row?.callback_secrets ?? [],

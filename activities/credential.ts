@@ -40,6 +40,8 @@ export interface Ordered {
   readonly policy: PolicyRef;
   /** When it came to be owed. */
   readonly since: Instant;
+  /** When it goes out, by the database's wall clock: a worker's host may be a day off. The host's if absent. */
+  readonly sentAt?: Instant;
 }
 
 const word = z.string().min(1).max(500);
@@ -71,7 +73,7 @@ const WORDS: { readonly [O in CredentialOrder]: readonly [does: string, byHand: 
 
 export function createCredentialHook({ settings, callback }: CredentialHookOptions): CredentialHook {
   return {
-    async tell(order, { since, owedId, ...what }) {
+    async tell(order, { since, sentAt, owedId, ...what }) {
       if (settings === null) {
         const [does, byHand] = WORDS[order];
         return {
@@ -93,8 +95,8 @@ export function createCredentialHook({ settings, callback }: CredentialHookOptio
         url: settings.url,
         secrets: settings.secrets,
         id: webhookId(approvalId, owedId),
-        // The wall clock on purpose: receivers compare it with theirs.
-        timestamp: instant(Date.now()),
+        // A wall clock on purpose: receivers compare it with theirs.
+        timestamp: sentAt ?? instant(Date.now()),
         body: JSON.stringify(message),
       });
     },

@@ -21,6 +21,7 @@ const steps = [
   ['engines', () => runTs('workers/engine/prepare.ts', [], { env })],
   ['servers of docker-compose.yml', () => runTs('test/support/programs/prepare-compose.ts', [], { env })],
   ['browser', () => browser()],
+  ['clocks that are wrong', () => falseClocks()],
   ['types', () => node(bin('typescript', 'bin/tsc'), ['-p', '.', '--noEmit'])],
   ['format', () => node(bin('prettier', 'bin/prettier.cjs'), ['--check', '--log-level', 'warn', '.'])],
   ['lint', () => node(bin('eslint', 'bin/eslint.js'), ['.', '--max-warnings', '0'])],
@@ -56,17 +57,34 @@ function versions() {
 async function browser() {
   const known = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome', process.env.CHROMIUM_PATH ?? ''];
   if (known.some((path) => path !== '' && existsSync(path))) return 0;
-  if (process.platform !== 'linux' || process.getuid?.() !== 0 || !existsSync('/usr/bin/apt-get')) {
+  if (!canInstall()) {
     process.stdout.write('No Chromium here: the tests that need it are skipped (set CHROMIUM_PATH, or install chromium).\n');
     return 0;
   }
-  process.stdout.write('Installing Chromium\n');
-  const quiet = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, stdio: ['ignore', 'ignore', 'inherit'] };
-  let code = await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], { ...quiet, stdio: 'ignore' });
-  if (code !== 0) {
-    await run('apt-get', ['update', '-qq'], quiet);
-    code = await run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'chromium'], quiet);
-  }
-  if (code !== 0) process.stdout.write('Chromium could not be installed: the tests that need it are skipped.\n');
+  if (!(await installed('chromium'))) process.stdout.write('Chromium could not be installed: the tests that need it are skipped.\n');
   return 0;
+}
+
+/** A test of hosts whose clocks are off needs libfaketime. Where it cannot be had it is skipped, by name. */
+async function falseClocks() {
+  if (['x86_64', 'aarch64'].some((machine) => existsSync(`/usr/lib/${machine}-linux-gnu/faketime/libfaketimeMT.so.1`))) return 0;
+  if (!canInstall()) {
+    process.stdout.write('No libfaketime here: the test of clocks that are wrong is skipped (install faketime, on Debian or Ubuntu).\n');
+    return 0;
+  }
+  if (!(await installed('faketime'))) process.stdout.write('faketime could not be installed: the test that needs it is skipped.\n');
+  return 0;
+}
+
+function canInstall() {
+  return process.platform === 'linux' && process.getuid?.() === 0 && existsSync('/usr/bin/apt-get');
+}
+
+async function installed(name) {
+  process.stdout.write(`Installing ${name}\n`);
+  const quiet = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' }, stdio: ['ignore', 'ignore', 'inherit'] };
+  const install = ['install', '-y', '-qq', '--no-install-recommends', name];
+  if ((await run('apt-get', install, { ...quiet, stdio: 'ignore' })) === 0) return true;
+  await run('apt-get', ['update', '-qq'], quiet);
+  return (await run('apt-get', install, quiet)) === 0;
 }

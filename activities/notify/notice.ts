@@ -71,6 +71,8 @@ interface About {
   readonly person: { readonly id: string; readonly name: string; readonly role: string };
   /** When it came to be owed. */
   readonly since: Instant;
+  /** When it goes out, by the database's wall clock: receivers compare it with theirs, and a worker's host may be a day off. The host's if absent. */
+  readonly sentAt?: Instant;
 }
 
 /** A message to a person, before it is bytes. */

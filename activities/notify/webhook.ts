@@ -40,8 +40,8 @@ export function createWebhook({ settings, callback, publicUrl }: WebhookOptions)
         url: settings.url,
         secrets: settings.secrets,
         id: webhookId(message.approvalId, message.owedId),
-        // The wall clock on purpose: receivers compare it with theirs.
-        timestamp: instant(Date.now()),
+        // A wall clock on purpose: receivers compare it with theirs.
+        timestamp: message.sentAt ?? instant(Date.now()),
         body: JSON.stringify(noticeOf(message, publicUrl)),
       });
     },

@@ -19,7 +19,7 @@ import { TENANT, openWorld, publish, refund, type World } from '../support/world
 const refused = new Set<string>();
 /** An office that is open around the clock, and one that opens for an hour a day. */
 const CALENDAR = (hours: string): string =>
-  MOVES_POLICY.replace('lanes:\n', `calendars:\n  office: { zone: UTC, open: { mon-sun: "${hours}" } }\nlanes:\n`).replace(
+  MOVES_POLICY.replace('lanes:\n', `calendars:\n  office: { zone: UTC, hours: { mon-sun: "${hours}" } }\nlanes:\n`).replace(
     '- { name: finance manager, role: finance_manager, within: 30m, reminders: [0.5] }',
     '- { name: finance manager, role: finance_manager, within: 30m, calendar: office }',
   );

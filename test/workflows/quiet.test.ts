@@ -1,0 +1,47 @@
+/**
+ * A week in which nobody does anything, on the engine that skips time: nothing but its timer is in the history of an approval.
+ */
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { startTimeSkipping } from '../../workers/engine';
+import { approvalWorkflowId } from '../../workflows/protocol';
+import { DESK_DIRECTORY } from '../support/desk-policy';
+import { MOVES_POLICY, withTrios } from '../support/moves-policy';
+import { until } from '../support/processes';
+import { useStore } from '../support/store';
+import { TENANT, actionOf, openWorld, type World } from '../support/world';
+
+let env: TestWorkflowEnvironment;
+let world: World;
+afterAll(async () => {
+  await world.close();
+  await env.teardown();
+});
+const store = useStore();
+beforeAll(async () => {
+  env = await startTimeSkipping();
+  world = await openWorld({ store, skipping: env, policy: MOVES_POLICY, directory: withTrios(DESK_DIRECTORY) });
+});
+
+it('a quiet week adds nothing to a history, and its end no more than the timer and what follows from it', async () => {
+  const { approvalId } = await world.ask(actionOf('shift.swap'));
+  await until(async () => (await world.story(approvalId)).some((e) => e.type === 'attempted'), 'somebody is asked');
+  const handle = world.client.workflow.getHandle(approvalWorkflowId(TENANT, approvalId));
+  // The task that the message rode in is over as well.
+  const lengthOf = async (): Promise<number> => (await handle.fetchHistory()).events?.length ?? 0;
+  let length = -1;
+  await until(async () => {
+    const before = length;
+    length = await lengthOf();
+    return before === length;
+  }, 'its history stands still');
+  const entries = (await world.story(approvalId)).length;
+  const from = await env.currentTimeMs();
+  await env.sleep('7 days');
+  expect((await env.currentTimeMs()) - from).toBeGreaterThanOrEqual(7 * 24 * 3_600_000);
+  expect([await lengthOf(), (await world.story(approvalId)).length]).toEqual([length, entries]);
+
+  expect((await world.result(approvalId)).outcome).toBe('expired');
+  const events = (await handle.fetchHistory()).events ?? [];
+  expect(events[length]?.timerFiredEventAttributes).toBeTruthy();
+  expect(events.filter((e) => e.timerStartedEventAttributes)).toHaveLength(1);
+});
