@@ -60,7 +60,7 @@ export class CommitError extends Error {
   }
 }
 
-export type IntakeCode = 'reason_required' | 'unknown_scope';
+type IntakeCode = 'reason_required' | 'unknown_scope';
 
 /** Intake that cannot be paused or resumed as it was said; nothing has changed. */
 export class IntakeError extends Error {

@@ -44,7 +44,7 @@ export async function readPauses(db: Db | Trx, tenant: string): Promise<Pause[]>
   return pausesIn(rows[0]?.pauses ?? []);
 }
 
-export interface TellMeta {
+interface TellMeta {
   readonly tenant: string;
   readonly record: KeyPair;
   /** The store's own time unless told. */
@@ -78,7 +78,7 @@ export interface Covered {
 }
 
 /** Which of them: of one tenant, by one entry, one approval, and how many. */
-export interface CoveredQuery {
+interface CoveredQuery {
   readonly tenant?: string;
   readonly seq?: number;
   readonly approvalId?: string;

@@ -53,7 +53,7 @@ export interface PublishResult {
   readonly replaces: string | null;
 }
 
-export interface Pointer {
+interface Pointer {
   readonly policy_hash: string | null;
   readonly directory_hash: string | null;
 }
@@ -98,7 +98,7 @@ export async function lockPointer(trx: Trx, tenant: string, nothing = 'Nothing w
 
 const isCode = (error: unknown, code: string): boolean => typeof error === 'object' && error !== null && 'code' in error && error.code === code;
 
-export interface Last {
+interface Last {
   readonly head: Head;
   readonly at: Instant | null;
 }
