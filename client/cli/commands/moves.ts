@@ -3,7 +3,7 @@
  * work on it; what operators do; and one act on several.
  */
 import { randomUUID } from 'node:crypto';
-import { Argument, InvalidArgumentError, Option, type Command } from 'commander';
+import { Argument, Option, type Command } from 'commander';
 import { z } from 'zod';
 import { after } from '../../../domain/json';
 import { WORK_STATUSES, type MoveType } from '../../../domain/moves';
@@ -64,7 +64,8 @@ function instantOf(text: string, now: string): string {
 function minutes(text: string): number {
   const ms = parseDuration(text);
   const value = ms === undefined ? Number(text) : ms / 60_000;
-  if (!Number.isInteger(value) || value < 1) throw new InvalidArgumentError('Give whole minutes, or a duration such as 2h.');
+  if (!Number.isInteger(value) || value < 1)
+    throw new CliError(EXIT.usage, 'invalid_move', `${text} is no time to extend by; write whole minutes, or a duration such as 2h`);
   return value;
 }
 
