@@ -131,26 +131,23 @@ export function useCountersign(options: CountersignInWorkflow = {}): Countersign
   const questions = new Questions();
   if (onQuestion) setHandler(questionSignal, (message: unknown) => void questions.ask(approvalIdIn(message)));
 
+  async function replyTo(question: Question, answering: OnQuestion): Promise<void> {
+    const { approvalId, step, question: id } = question;
+    const text = await answering(question);
+    if (text === null || questions.isOver(approvalId)) return;
+    await activities.replyToQuestion({ idempotencyKey: `${workflowInfo().workflowId}/${step}/${id}`, approvalId, question: id, text });
+  }
+
   /** Answers what is asked about one request until it has ended. What a signal says is only that there is something to read. */
   async function answer(step: string, approvalId: string, answering: OnQuestion): Promise<void> {
+    const unanswered = (error: unknown): void => log.error('A question to the agent was not answered', { approvalId, error });
     while (await questions.next(approvalId)) {
-      try {
-        for (const question of await activities.readQuestions({ approvalId })) {
-          if (!questions.isNew(approvalId, question.question)) continue;
-          const text = await answering({ ...question, step });
-          if (text === null || questions.isOver(approvalId)) continue;
-          await activities.replyToQuestion({
-            idempotencyKey: `${workflowInfo().workflowId}/${step}/${question.question}`,
-            approvalId,
-            question: question.question,
-            text,
-          });
-        }
-      } catch (error) {
-        // Cancelling the agent withdraws the request: whoever asked needs no answer any more.
-        if (isCancellation(error)) return;
-        log.error('A question to the agent was not answered', { approvalId, error });
-      }
+      // One that cannot be answered keeps no other from its answer.
+      const open = await activities.readQuestions({ approvalId }).catch((error: unknown) => {
+        unanswered(error);
+        return [];
+      });
+      for (const question of open) if (questions.isNew(approvalId, question.question)) await replyTo({ ...question, step }, answering).catch(unanswered);
     }
   }
 

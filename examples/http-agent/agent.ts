@@ -1,7 +1,7 @@
 /**
  * An agent that asks over HTTP, pauses, and resumes when it is called back with an answer that it has verified.
  *
- * It acts exactly once on each approval, whatever is sent how often and whenever it is killed; it ignores replays, and turns
+ * A question that comes meanwhile it answers with its key, if it knows the answer. It acts exactly once on each approval, whatever is sent how often and whenever it is killed; it ignores replays, and turns
  * away what is unsigned, altered, stale, not proved by a token, or about something it never asked.
  *
  *   COUNTERSIGN_URL=… COUNTERSIGN_KEY=… COUNTERSIGN_SECRET=whsec_… node --import tsx examples/http-agent/agent.ts request.json
@@ -11,7 +11,7 @@ import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { openJournal, type Entry } from './journal';
-import { isResult, openCallback, Refused, tokenChecker, type Result } from './verify';
+import { isResult, openCallback, Refused, tokenChecker, type Question, type Result } from './verify';
 
 export type Acted = Extract<Entry, { type: 'acted' }>;
 
@@ -26,6 +26,8 @@ export interface AgentOptions {
   /** 0 or left out: any free port. */
   readonly port?: number;
   readonly onEntry?: (entry: Entry) => void;
+  /** What it answers to a question of somebody who is to decide; null or left out: nothing. */
+  readonly answer?: (question: Question) => string | null;
   readonly now?: () => Date;
 }
 
@@ -111,10 +113,26 @@ export async function startAgent(options: AgentOptions): Promise<Agent> {
     );
   });
 
-  async function receive(request: IncomingMessage): Promise<'acted' | 'replayed'> {
+  async function receive(request: IncomingMessage): Promise<'acted' | 'replayed' | 'answered' | 'ignored'> {
     if (request.method !== 'POST') throw new Refused(`called with ${request.method ?? 'nothing'}`);
-    const { id, result } = openCallback(await read(request), request.headers, secrets);
-    return settle(result, id);
+    const { id, message } = openCallback(await read(request), request.headers, secrets);
+    if ('result' in message) return settle(message.result, id);
+    if ('asked' in message) return answerTo(message.asked);
+    return 'ignored';
+  }
+
+  /** The same words under the same key, however often it is asked: one answer. */
+  async function answerTo(asked: Question): Promise<'answered' | 'ignored'> {
+    const { approvalId, question } = asked;
+    const text = options.answer?.(asked) ?? null;
+    if (text === null) return 'ignored';
+    await post(apiUrl, apiKey, `${approvalId}/${question}`, { question, text }, `/v1/requests/${encodeURIComponent(approvalId)}/replies`).catch(
+      (error: unknown) => {
+        // Nobody waits for it any more.
+        if (!(error instanceof NotTaken)) throw error;
+      },
+    );
+    return 'answered';
   }
 
   async function ask(key: string, request: Readonly<Record<string, unknown>>): Promise<Submitted> {
@@ -212,10 +230,10 @@ interface Reply {
 }
 
 /** Sends until there is an answer: the key makes it one request, however often it arrives. */
-async function post(apiUrl: string, apiKey: string, key: string, request: object): Promise<Reply> {
+async function post(apiUrl: string, apiKey: string, key: string, request: object, path = '/v1/requests'): Promise<Reply> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const response = await fetch(new URL('/v1/requests', apiUrl), {
+      const response = await fetch(new URL(path, apiUrl), {
         method: 'POST',
         body: JSON.stringify(request),
         signal: AbortSignal.timeout(30_000),

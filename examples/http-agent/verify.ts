@@ -15,15 +15,26 @@ export interface Result {
   readonly token: string;
 }
 
+/** Information that somebody needs before they decide, in that person's words. */
+export interface Question {
+  readonly approvalId: string;
+  readonly question: string;
+  readonly text: string;
+  readonly due: string;
+}
+
+/** What a genuine call holds. Types are added: what is not known is left alone. */
+export type Message = { readonly result: Result } | { readonly asked: Question } | { readonly unknown: string };
+
 /** Not genuine. The sentence goes into the journal, not to the caller. */
 export class Refused extends Error {}
 
-/** The result in a callback, if its signature holds over exactly this body, id and time, and the time is now. */
+/** What a callback says, if its signature holds over exactly this body, id and time, and the time is now. */
 export function openCallback(
   raw: Uint8Array,
   headers: Readonly<Record<string, string | string[] | undefined>>,
   secrets: readonly string[],
-): { readonly id: string; readonly result: Result } {
+): { readonly id: string; readonly message: Message } {
   const [id, timestamp, signature] = ['webhook-id', 'webhook-timestamp', 'webhook-signature'].map((name) => headers[name]);
   if (typeof id !== 'string' || typeof timestamp !== 'string' || typeof signature !== 'string') throw new Refused('unsigned');
   // The library reads "1795253400abc" as a time, and a dot in the id moves the border of what is signed.
@@ -33,7 +44,7 @@ export function openCallback(
   for (const secret of secrets) {
     try {
       const message = new Webhook(secret).verify(body, { 'webhook-id': id, 'webhook-timestamp': timestamp, 'webhook-signature': signature });
-      return { id, result: resultIn(message) };
+      return { id, message: messageIn(message) };
     } catch (error) {
       if (error instanceof Refused) throw error;
       why = error instanceof Error ? error.message : String(error);
@@ -50,10 +61,18 @@ function asText(raw: Uint8Array): string {
   }
 }
 
-function resultIn(message: unknown): Result {
+function messageIn(message: unknown): Message {
   const { type, data } = (typeof message === 'object' && message !== null ? message : {}) as { readonly type?: unknown; readonly data?: unknown };
-  if (type !== 'approval.ended' || !isResult(data)) throw new Refused('not an outcome');
-  return data;
+  if (typeof type !== 'string') throw new Refused('not a message');
+  if (type === 'approval.ended' && isResult(data)) return { result: data };
+  if (type === 'approval.question' && isQuestion(data)) return { asked: data };
+  if (type === 'approval.ended' || type === 'approval.question') throw new Refused(`not what ${type} holds`);
+  return { unknown: type };
+}
+
+function isQuestion(value: unknown): value is Question {
+  const asked = (typeof value === 'object' && value !== null ? value : {}) as Partial<Record<keyof Question, unknown>>;
+  return [asked.approvalId, asked.question, asked.text, asked.due].every((part) => typeof part === 'string');
 }
 
 export function isResult(value: unknown): value is Result {

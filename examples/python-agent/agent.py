@@ -58,7 +58,7 @@ class Journal:
 
 
 def open_callback(secrets, body, headers):
-    """The result in a genuine callback; raises WebhookVerificationError otherwise."""
+    """The result in a genuine callback, None where it is about something else; raises WebhookVerificationError otherwise."""
     message_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
     # The library takes any number for a time, and a dot in the id moves the border of what is signed.
     if not re.fullmatch(r"[0-9]{1,12}", timestamp) or not re.fullmatch(r"[A-Za-z0-9_-]+", message_id):
@@ -67,9 +67,8 @@ def open_callback(secrets, body, headers):
     for secret in secrets:
         try:
             message = Webhook(secret).verify(body, headers)
-            if message["type"] != "approval.ended":
-                raise WebhookVerificationError("Not an outcome")
-            return message_id, message["data"]
+            # A question to the agent, and types that come later: genuine, and nothing to act on here.
+            return message_id, message["data"] if message["type"] == "approval.ended" else None
         # The library lets some malformed signatures and bodies end in other exceptions: none of them is genuine.
         except (WebhookVerificationError, ValueError, KeyError, TypeError) as error:
             why = str(error)
@@ -91,6 +90,8 @@ def handler(secrets, journal):
             body = self.rfile.read(length)
             try:
                 message_id, result = open_callback(secrets, body, {name.lower(): value for name, value in self.headers.items()})
+                if result is None:
+                    return self.reply(200, "ignored")
                 approval_id, outcome = result["approvalId"], result["outcome"]
             except (WebhookVerificationError, KeyError, TypeError) as error:
                 journal.turned_away(str(error))

@@ -14,6 +14,7 @@ import {
   type ApprovalResult,
   type Countersign,
   type Directive,
+  type Execution,
   type RequestDraft,
 } from '../../client/sdk';
 
@@ -104,7 +105,7 @@ export function tokenCheck(url: string, expect: { readonly tenant: string; reado
   return async ({ token }, { request: { action } }) => {
     const claims = await verifyDecisionToken(token, keys, { ...expect, now: now() });
     // As it was recorded: what is left out is empty.
-    requireExecutable(claims, { action: { data: [], artifacts: [], ...action }, now: now() });
+    requireExecutable(claims, { action: { data: [], artifacts: [], ...action } as Execution['action'], now: now() });
   };
 }
 

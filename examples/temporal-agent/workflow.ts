@@ -3,6 +3,7 @@
  * Imports what any agent would: the helper, types, and its own activities.
  */
 import { proxyActivities, setCurrentDetails } from '@temporalio/workflow';
+import { follow } from '../../client/sdk/follow';
 import type { ApprovalResult } from '../../workflows/protocol';
 import { useCountersign } from '../../workflows/request-approval';
 import type { RefundActivities } from './activities';
@@ -24,11 +25,15 @@ export interface RefundReport {
 }
 
 export async function refundAgent(task: RefundTask): Promise<RefundReport> {
-  const { requestApproval } = useCountersign(task.countersignQueue === undefined ? {} : { taskQueue: task.countersignQueue });
+  const { requestApproval } = useCountersign({
+    ...(task.countersignQueue === undefined ? {} : { taskQueue: task.countersignQueue }),
+    // What somebody wants to know before they decide: this agent knows its task, and nothing else.
+    onQuestion: () => `Order ${task.order}, USD ${(task.cents / 100).toFixed(2)}. The reason that I was given: ${task.reason}`,
+  });
   const { issueRefund, logRefusal } = proxyActivities<RefundActivities>({ startToCloseTimeout: '30s' });
 
   setCurrentDetails(`Waiting for a decision on the refund of order ${task.order}`);
-  const decision = await requestApproval('refund', {
+  const request = {
     action: {
       type: 'refund.issue',
       summary: `Refund order ${task.order} to the customer`,
@@ -38,6 +43,13 @@ export async function refundAgent(task: RefundTask): Promise<RefundReport> {
       audience: { reach: 'one_customer', count: 1 },
     },
     reason: task.reason,
+  } as const;
+  const decision = await requestApproval('refund', request, {
+    // It has one item and nothing else to do: parking that is all it can do, and what is stricter it does as well.
+    onMeanwhile: (directive) =>
+      setCurrentDetails(
+        `The refund of order ${task.order} ${follow(directive, { park_item: () => 'is parked', pause_job: () => 'stops this agent', block: () => 'is blocked' })} until it is decided`,
+      ),
   });
   setCurrentDetails(`**${decision.outcome}**: ${decision.reason}`);
 

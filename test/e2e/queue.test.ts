@@ -53,10 +53,10 @@ function working(items: readonly Item[], hands: number) {
     onStep: (step) => steps.push(step),
     hands,
   });
-  let failed: unknown;
-  over.catch((error: unknown) => (failed = error));
+  let failed: Error | undefined;
+  over.catch((error: unknown) => (failed = error instanceof Error ? error : new Error('The queue has failed')));
   const parked = (done: number) => {
-    if (failed !== undefined) throw failed instanceof Error ? failed : new Error(String(failed));
+    if (failed !== undefined) throw failed;
     return performed.length >= done ? steps.find((step) => step.did === 'parked') : undefined;
   };
   return { performed, over, parked };

@@ -118,7 +118,7 @@ async function life({ configured = true, ...draft }: { readonly configured?: boo
       return Promise.resolve(agentGone ? 'gone' : 'done');
     },
   });
-  const { approvalId } = await core.submit(AGENT, randomUUID(), refund(30_000, { evidence, ...draft }));
+  const { approvalId } = await core.submit(AGENT, randomUUID(), refund(30_000, { evidence: [...evidence], ...draft }));
   const start = Date.now() + 1_000;
   let passed = 0;
   const commit = (command: Parameters<typeof core.commit>[0]['command']) =>
