@@ -3,9 +3,9 @@
  * Promises: only by an event on the record, and only where something changes; afterwards everyone who is asked can be asked. A takeover
  * is not touched, and neither are instants that a question or an operator has moved. Pure: imports only from domain.
  */
-import { askedRole, backupsFor, excludedFrom, seatsFor } from './asked';
+import { askedRole, backupsFor, engagedBeside, excludedFrom, seatsFor } from './asked';
 import { tellOne } from './channels';
-import { actsAs, isAbsent, personOf, type Seat } from './directory';
+import { actsAs, isAbsent, personOf, rosterOf, type Seat } from './directory';
 import { choicesOf, missingOf } from './dual';
 import type { Asked, Owed } from './events';
 import { question } from './handing';
@@ -13,7 +13,7 @@ import type { Instant } from './json';
 import { dueOf, moveOn, planned } from './ladder';
 import type { SignOff } from './plan';
 import { dueNow } from './standstill';
-import { hasEnded, openSignOff, openSignOffs, type ApprovalState, type SignOffState } from './state';
+import { hasEnded, idsOf, openSignOff, openSignOffs, type ApprovalState, type SignOffState } from './state';
 import { nameOf, type Context, type Story } from './story';
 
 /** Looks at every open level with the directory and the calendars in force now. */
@@ -65,14 +65,13 @@ interface Found {
 
 /** Who is asked by the directory of now; null where too few are left. Who has chosen stays: they have had their word. */
 function people(state: ApprovalState, context: Context, open: SignOffState, signOff: SignOff, role: string): Found | null {
-  const { directory, plan } = context;
   const chosen = new Set(choicesOf(open).map(({ person }) => person));
   const looked = open.asked.map((one) => (chosen.has(one.person) ? { one, asked: one } : { one, ...look(state, context, open, role, one) }));
   const gone = looked.flatMap(({ one, asked, ...rest }) => (asked === null ? [{ asked: one, why: 'why' in rest ? rest.why : '' }] : []));
   const kept = looked.flatMap(({ asked }) => (asked === null ? [] : [asked]));
   const claimer = claimerOf(state, context, open, role, kept);
   const waiting = kept.filter(({ person }) => !chosen.has(person)).length + (claimer && !kept.some(({ person }) => person === claimer.person) ? 1 : 0);
-  const missing = missingOf(state, signOff, plan) - waiting;
+  const missing = missingOf(state, signOff, context.plan) - waiting;
   const beside = [...kept.map(({ person }) => person), ...(claimer ? [claimer.person] : [])];
   const fresh = missing > 0 ? replacements(state, context, open, signOff, role, gone, beside).slice(0, missing) : [];
   if (fresh.length < missing) return null;
@@ -123,7 +122,10 @@ function claimerOf(state: ApprovalState, context: Context, open: SignOffState, r
   return found.asked ? { person: claimedBy, asked: found.asked, present: !isAbsent(person, context.now) } : null;
 }
 
-/** Who may be asked instead: first who is back, and was stood in for; else as when a level opens. */
+/**
+ * Who may be asked instead, the best first: for who is away their deputy, and who is back for theirs, although the one was asked in place of
+ * the other; else as when a level opens.
+ */
 function replacements(
   state: ApprovalState,
   context: Context,
@@ -133,18 +135,18 @@ function replacements(
   gone: Found['gone'],
   beside: readonly string[],
 ): readonly Asked[] {
-  const back = gone.flatMap(({ asked: { for: absent } }) => (absent === undefined ? [] : [absent]));
+  const engaged = engagedBeside(state, context, open.id);
+  const succeeds = (seat: Seat): boolean =>
+    gone.some(({ asked: was }) => {
+      if (was.for !== undefined && seat.person === was.for) return true;
+      return seat.for !== undefined && (seat.for === was.person || seat.for === was.for) && !open.before?.includes(seat.person);
+    });
+  const next = rosterOf(context.directory, role, context.now, excludedFrom(state, context, open.id)).filter(
+    (seat) => succeeds(seat) && !idsOf([seat]).some((id) => engaged.includes(id)),
+  );
   const others = open.hold ? backupsFor(state, context, signOff, role) : seatsFor(state, context, signOff, role, 0).seats;
-  const returned: Seat[] = back.filter((id) => isFree(state, context, open, role, id)).map((person) => ({ person }));
-  const seats = [...returned, ...others].filter((seat, i, all) => all.findIndex((one) => one.person === seat.person) === i);
+  const seats = [...next, ...others].filter((seat, i, all) => all.findIndex((one) => one.person === seat.person) === i);
   return seats.filter(({ person }) => !beside.includes(person)).map((seat): Asked => ({ ...seat, role }));
-}
-
-/** Whether a person who was away holds the role, is there again, and is asked for nothing beside. */
-function isFree(state: ApprovalState, context: Context, open: SignOffState, role: string, id: string): boolean {
-  const elsewhere = openSignOffs(state).some((s) => s.id !== open.id && !context.plan.samePersonAllowed && s.asked.some((a) => a.person === id));
-  const found = look(state, context, { ...open, claimedBy: null }, role, { person: id, role });
-  return !elsewhere && found.asked !== null && found.asked.for === undefined;
 }
 
 /** As at the opening of a level for which nobody is there: the next has its turn at once, and a hold ends as the row says. */
