@@ -80,6 +80,9 @@ export interface Config {
   readonly credentialHookSecrets: readonly string[];
   /** Who is asked for facts at submit, by the name that policies call them. */
   readonly providers: { readonly [provider: string]: ProviderSettings };
+  /** The directory's file that is taken whenever it changes, and whose people they are; both or neither. */
+  readonly directoryFile: string | null;
+  readonly directoryTenant: string | null;
   readonly logLevel: LogLevel;
 }
 
@@ -190,6 +193,8 @@ const Settings = z.object({
       ),
     )
     .optional(),
+  COUNTERSIGN_DIRECTORY_FILE: z.string().min(1).optional(),
+  COUNTERSIGN_DIRECTORY_TENANT: z.string().min(1).optional(),
   LOG_LEVEL: z
     .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], { error: 'must be fatal, error, warn, info, debug, trace or silent' })
     .default('info'),
@@ -331,6 +336,11 @@ function conflicts(raw: Raw, program: Program): string[] {
     'and COUNTERSIGN_BUILD_ID are given together or not at all',
   );
   refuseIn(
+    (raw.COUNTERSIGN_DIRECTORY_FILE === undefined) !== (raw.COUNTERSIGN_DIRECTORY_TENANT === undefined),
+    'COUNTERSIGN_DIRECTORY_FILE',
+    'and COUNTERSIGN_DIRECTORY_TENANT are given together or not at all',
+  );
+  refuseIn(
     (raw.COUNTERSIGN_WEBHOOK_URL === undefined) !== (raw.COUNTERSIGN_WEBHOOK_SECRETS === undefined),
     'COUNTERSIGN_WEBHOOK_URL',
     'and COUNTERSIGN_WEBHOOK_SECRETS are given together or not at all',
@@ -425,6 +435,8 @@ const settled = (raw: Raw): Config => ({
   credentialHook: raw.COUNTERSIGN_CREDENTIAL_HOOK ?? null,
   credentialHookSecrets: raw.COUNTERSIGN_CREDENTIAL_HOOK_SECRETS ?? [],
   providers: Object.fromEntries(Object.entries(raw.COUNTERSIGN_PROVIDERS ?? {}).map(([name, { tenants = null, ...where }]) => [name, { ...where, tenants }])),
+  directoryFile: raw.COUNTERSIGN_DIRECTORY_FILE ?? null,
+  directoryTenant: raw.COUNTERSIGN_DIRECTORY_TENANT ?? null,
   logLevel: raw.LOG_LEVEL,
 });
 

@@ -15,6 +15,9 @@ import { createLog } from '../activities/telemetry/log';
 import { serveTelemetry } from '../activities/telemetry/server';
 import type { CredentialHookSettings } from '../activities/credential';
 import type { WebhookSettings } from '../activities/notify/webhook';
+import { createEgress } from '../activities/egress';
+import { createPeople } from '../activities/people';
+import { FEED_BYTES_MAX, startWatch, type WatchedFile } from '../activities/people/watch';
 import { createActivities } from './activities';
 import { readBundle } from './bundle';
 import { checkSearchAttributes, EngineError } from './engine';
@@ -75,6 +78,9 @@ async function main(): Promise<void> {
           ready: () => readiness({ db, client, taskQueue, deployment, identity: worker.options.identity, state: () => idleBecause(worker) }),
           metrics: async () => `${await telemetry.metrics()}${exposition(await gauges())}`,
         });
+  // Calendars are larger than what agents answer, and have no business with their connections.
+  const calendars = createEgress({ allowLoopback: config.allowLoopback, bodyCap: FEED_BYTES_MAX });
+  const directories = startWatch({ people: createPeople(core.deps), db, log, egress: calendars, file: watchedOf(config) });
   const sequencer = startSequencer(core.deps, meteredSequencer(telemetry.meter));
   let stopping = false;
   const running = worker.run().catch((err: unknown) => {
@@ -104,7 +110,8 @@ async function main(): Promise<void> {
       engine.off();
       log.info('nothing that was begun is waited for any more');
       const closing = Promise.allSettled([
-        sequencer.stop().then(() => db.destroy()),
+        Promise.allSettled([sequencer.stop(), directories.stop()]).then(() => db.destroy()),
+        calendars.close(),
         close(),
         schedule.stop(),
         connection.close(),
@@ -120,6 +127,9 @@ async function main(): Promise<void> {
   process.send?.({ ready: true });
   await running;
 }
+
+const watchedOf = ({ directoryFile: path, directoryTenant: tenant }: Config): WatchedFile | null =>
+  path === null || tenant === null ? null : { path, tenant };
 
 const deploymentOf = ({ deploymentName: name, buildId }: Config): Deployment | null => (name === null || buildId === null ? null : { name, buildId });
 

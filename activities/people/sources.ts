@@ -4,7 +4,7 @@
  */
 import { parseDirectory, type DirectoryDocument } from '../../policy';
 import { absencesOf, feedsOf, fileOf, peopleState } from '../../record/store/people';
-import { personsEver, providedBy } from '../../record/store/scim';
+import { personsEver, providedBy, type ScimUser } from '../../record/store/scim';
 import type { Db, Trx } from '../../record/store/database';
 import { CalendarError, rosterAt } from './calendar';
 import { PeopleError } from './errors';
@@ -60,12 +60,15 @@ export function roleOfGroup(name: string, prefix: string): string | null {
   return /^[a-z][a-z0-9_]{0,63}$/.test(role) ? role : null;
 }
 
+/** What pages and mails call a user: as the provider shows them, else by their names. */
+const nameOf = ({ name, givenName, familyName, userName }: ScimUser): string => (name || `${givenName} ${familyName}`.trim() || userName).slice(0, 200);
+
 export const scimSource: PeopleSource = {
   name: 'the identity provider',
   async read(trx, tenant) {
     const { users, groups } = await providedBy(trx, tenant);
     const ever = await personsEver(trx, tenant);
-    if (ever.size === 0) return null;
+    if (ever.size === 0 && groups.length === 0) return null;
     const { rolePrefix } = await peopleState(trx, tenant);
     const notes: string[] = [];
     const rolesOf = new Map<string, string[]>();
@@ -75,7 +78,9 @@ export const scimSource: PeopleSource = {
       else for (const member of members) rolesOf.set(member, [...(rolesOf.get(member) ?? []), role]);
     }
     return {
-      people: users.filter((user) => user.isActive).map(({ id, person, name, email }) => ({ id: person, name, email, roles: rolesOf.get(id) ?? [] })),
+      people: users
+        .filter((user) => user.isActive)
+        .map((user) => ({ id: user.person, name: nameOf(user), email: user.email, roles: rolesOf.get(user.id) ?? [] })),
       gone: [
         ...users.filter((user) => !user.isActive).map(({ person, email }) => ({ id: person, email })),
         ...[...ever].flatMap(([id, { isDeleted }]) => (isDeleted ? [{ id, email: null }] : [])),

@@ -18,8 +18,9 @@ export type App = FastifyInstance<RawServerDefault, RawRequestDefaultExpression,
 /**
  * `operator`: a person who sees everything of their tenant, by session token or, as other pages of the same site ask, by cookie.
  * `page`: people by their cookie, checked by the page itself, which answers with pages instead of problems.
+ * `scim`: identity providers by their tokens, checked by ./scim/routes.ts, which answers as SCIM does.
  */
-type Who = 'public' | 'agent' | 'person' | 'caller' | 'operator' | 'page';
+type Who = 'public' | 'agent' | 'person' | 'caller' | 'operator' | 'page' | 'scim';
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -81,6 +82,7 @@ export async function authenticate(request: FastifyRequest, identify: Identify):
   switch (who) {
     case 'public':
     case 'page':
+    case 'scim':
       return;
     case 'operator':
       request.caller = await identify.bearer(request.headers.authorization ?? `Bearer ${request.cookies[SESSION_COOKIE] ?? ''}`);

@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto';
 import type { FastifyBaseLogger } from 'fastify';
 import { hasZodFastifySchemaValidationErrors } from 'fastify-type-provider-zod';
 import { CommitError, IntakeError, SubmitError } from '../../activities/errors';
+import { PeopleError, type PeopleCode } from '../../activities/people';
 import { RecordError } from '../../record/errors';
 import { ApiError, type ProblemCode } from './problems';
 
@@ -25,6 +26,15 @@ const FRAMEWORK: { readonly [code: string]: readonly [ProblemCode, string] } = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ['unsupported_media_type', 'Send the body as application/json'],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ['invalid_request', 'The body is not as long as its Content-Length says'],
   FST_ERR_BAD_URL: ['invalid_query', 'The address cannot be read'],
+};
+
+const PEOPLE: Readonly<Record<PeopleCode, ProblemCode>> = {
+  absence_invalid: 'absence_invalid',
+  deputy_invalid: 'deputy_invalid',
+  unknown_person: 'unknown_person',
+  directory_busy: 'busy',
+  directory_broken: 'no_directory',
+  directory_unfit: 'no_directory',
 };
 
 const textOf = (value: unknown): string => (typeof value === 'string' ? value : '');
@@ -50,6 +60,7 @@ export function toApiError(error: unknown, log: FastifyBaseLogger): ApiError {
   if (error instanceof SubmitError) return new ApiError(error.code, error.message, error.issues.length > 0 ? { issues: error.issues } : {}, { cause: error });
   if (error instanceof IntakeError) return new ApiError(error.code, error.message, {}, { cause: error });
   if (error instanceof CommitError && error.code === 'no_directory') return new ApiError('no_directory', error.message, {}, { cause: error });
+  if (error instanceof PeopleError) return new ApiError(PEOPLE[error.code], error.message, {}, { cause: error });
   if (error instanceof RecordError && Object.hasOwn(JSON_FAULTS, error.code))
     return new ApiError(JSON_FAULTS[error.code] ?? 'invalid_json', error.message, {}, { cause: error });
   // Requests have been in the middle of routing for long; the record's own sentence says so.

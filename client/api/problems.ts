@@ -47,6 +47,9 @@ const PROBLEMS = {
   no_policy: [503, 'No policy is published'],
   no_directory: [503, 'No directory is published'],
   policy_broken: [500, 'The policy cannot be read'],
+  // people
+  absence_invalid: [422, 'Not an absence'],
+  deputy_invalid: [422, 'Not a deputy'],
   // ours
   busy: [503, 'Busy'],
   unavailable: [503, 'Not ready'],

@@ -351,6 +351,25 @@ export const MeSchema = z
   })
   .meta({ id: 'Me' });
 
+const absence = { from: z.string(), to: z.string(), deputy: z.string().nullable() };
+export const AbsenceInputSchema = z
+  .strictObject({
+    from: z.iso.datetime({ offset: true }).optional().describe('The first instant away; now unless given'),
+    to: z.iso.datetime({ offset: true }).describe('The first instant back'),
+    deputy: z.string().min(1).max(64).optional().describe('Who stands in meanwhile'),
+  })
+  .meta({ id: 'AbsenceInput' });
+export const AbsenceSchema = z
+  .object({
+    person: z.string(),
+    set: z
+      .object({ ...absence, set_by: z.string(), set_at: z.string() })
+      .nullable()
+      .describe('The one that was set here; another takes its place'),
+    absences: z.array(z.object(absence)).describe('All that are not over, those of the directory too'),
+  })
+  .meta({ id: 'Absence' });
+
 export const HealthSchema = z.object({ status: z.literal('ok') }).meta({ id: 'Health' });
 
 export const ApprovalParams = z.object({ id: z.string().min(1).max(200) });

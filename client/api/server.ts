@@ -19,12 +19,14 @@ import { toApiError } from './errors';
 import { createIdentify } from './identity';
 import { createMakeMove } from './moves';
 import { ApiError, notFound, problemOf } from './problems';
+import { absenceRoutes } from './routes/absences';
 import { approvalRoutes } from './routes/approvals';
 import { codecRoutes } from './routes/codec';
 import { metaRoutes } from './routes/meta';
 import { operatorRoutes } from './routes/operator';
 import { requestRoutes } from './routes/requests';
 import { sessionRoutes } from './routes/session';
+import { scimRoutes } from './scim/routes';
 import { watchRequests } from './telemetry';
 
 const BODY_MAX = 32 * 1024;
@@ -130,9 +132,11 @@ export async function buildApi(deps: ApiDeps): Promise<App> {
     approvalRoutes(routes, context);
     operatorRoutes(routes, context);
     sessionRoutes(routes, context);
+    absenceRoutes(routes, context);
     metaRoutes(routes, context);
     codecRoutes(routes, context);
     await pageRoutes(routes, context);
+    await scimRoutes(routes, context);
   });
   await app.ready();
   return app;

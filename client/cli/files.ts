@@ -3,6 +3,10 @@
  */
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join, relative, sep } from 'node:path';
+import type { Logger } from 'pino';
+import { createPeople, type People } from '../../activities/people';
+import { createLog } from '../../activities/telemetry/log';
+import { databaseClock } from '../../domain/clock';
 import type { Json } from '../../domain/json';
 import type { PolicyFile } from '../../policy';
 import { parseStrict } from '../../record/canonical';
@@ -68,3 +72,9 @@ export async function withStore<T>(world: World, work: (db: Db) => Promise<T>): 
     await db.destroy();
   }
 }
+
+/** The tenants' people, for who has the store and the keys. What is logged goes to standard error. */
+export const peopleOf = (world: World, db: Db, level: 'info' | 'silent' = 'silent'): People =>
+  createPeople({ db, keys: readKeys(world), clock: databaseClock, log: logOf(world, level) });
+
+export const logOf = (world: World, level: 'info' | 'silent'): Logger => createLog('cli', level, { write: world.err });

@@ -2,9 +2,12 @@
  * The command `countersign`: its verbs, and what each way of failing exits with. Nothing is read at import; the world is handed in.
  */
 import { Command, CommanderError } from 'commander';
+import { PeopleError } from '../../activities/people';
 import { RecordError } from '../../record/errors';
 import { CountersignError } from '../sdk';
+import { absenceCommands } from './commands/absence';
 import { agentsCommands } from './commands/agents';
+import { directoryCommands } from './commands/directory';
 import { initCommand } from './commands/init';
 import { keysCommands } from './commands/keys';
 import { moveCommands } from './commands/moves';
@@ -16,7 +19,7 @@ import { CliError, EXIT, type Exit, type World } from './io';
 
 const HELP = `
 Exit codes: 0 done; 1 a finding, or refused; 2 wrong usage; 3 Countersign, its store or a file cannot be reached.
-Environment: COUNTERSIGN_URL (${'http://localhost:8700'}), COUNTERSIGN_KEY (an agent key); for policy publish, agents and record: DATABASE_URL, COUNTERSIGN_KEYS_FILE.`;
+Environment: COUNTERSIGN_URL (${'http://localhost:8700'}), COUNTERSIGN_KEY (an agent key); for policy publish, directory, agents and record: DATABASE_URL, COUNTERSIGN_KEYS_FILE.`;
 
 /** Runs one command; its exit code. Never throws. */
 export async function run(argv: readonly string[], world: World): Promise<Exit> {
@@ -33,6 +36,8 @@ export async function run(argv: readonly string[], world: World): Promise<Exit> 
     .exitOverride();
   initCommand(program, world);
   agentsCommands(program, world);
+  directoryCommands(program, world);
+  absenceCommands(program, world);
   keysCommands(program, world);
   policyCommands(program, world, end);
   recordCommands(program, world, end);
@@ -64,6 +69,7 @@ const NO_STORE = ['ECONNREFUSED', 'ENOTFOUND', 'ETIMEDOUT', 'ECONNRESET', 'EHOST
 
 function tell(error: unknown): { readonly exit: Exit; readonly code: string; readonly message: string } {
   if (error instanceof CliError) return error;
+  if (error instanceof PeopleError) return { exit: EXIT.refused, code: error.code, message: error.message };
   if (error instanceof CountersignError) {
     const away = error.code === 'unreachable' || error.code === 'unexpected_answer' || error.code === 'unavailable';
     const hint = error.code === 'unauthenticated' ? '; sign in again with: countersign login PERSON' : '';

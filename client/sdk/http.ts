@@ -17,7 +17,7 @@ export interface Connection {
 }
 
 export interface Call<T extends z.ZodType> {
-  readonly method: 'GET' | 'POST';
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly path: string;
   readonly answer: T;
   readonly body?: unknown;

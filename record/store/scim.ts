@@ -94,6 +94,8 @@ export interface Wanted {
   readonly id?: string;
   /** Of users `userName`, of groups `displayName`: without regard to case. */
   readonly name?: string;
+  /** Of users: `displayName`. */
+  readonly display?: string;
   readonly externalId?: string;
   readonly email?: string;
   readonly isActive?: boolean;
@@ -111,13 +113,14 @@ export interface Found<T> {
   readonly items: readonly T[];
 }
 
-const userQuery = (db: Db | Trx, tenant: string, { id, name, externalId, email, isActive }: Wanted) =>
+const userQuery = (db: Db | Trx, tenant: string, { id, name, display, externalId, email, isActive }: Wanted) =>
   db
     .selectFrom('scim_users')
     .where('tenant', '=', tenant)
     .where('deleted_at', 'is', null)
     .$if(id !== undefined, (q) => q.where('id', '=', id ?? ''))
     .$if(name !== undefined, (q) => q.where(sql<boolean>`lower(user_name) = lower(${name ?? ''})`))
+    .$if(display !== undefined, (q) => q.where(sql<boolean>`lower(name) = lower(${display ?? ''})`))
     .$if(externalId !== undefined, (q) => q.where('external_id', '=', externalId ?? ''))
     .$if(email !== undefined, (q) => q.where(sql<boolean>`lower(email) = lower(${email ?? ''})`))
     .$if(isActive !== undefined, (q) => q.where('is_active', '=', isActive ?? false));

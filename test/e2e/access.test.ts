@@ -20,6 +20,8 @@ const AGENTS: Row = { ...all(403), ...nobody(), own: 200, other: 200, foreign: 2
 const PEOPLE: Row = { ...all(200), ...nobody(), own: 403, other: 403, foreign: 403 };
 /** Whose operators and auditors they are is for what they read, not for whether they may ask. */
 const WATCHERS: Row = { ...all(403), ...nobody(), auditor: 200, operator: 200, stranger: 200 };
+/** What operators do to others of their tenant. */
+const TENANTS_OPERATORS: Row = { ...all(403), ...nobody(), operator: 200 };
 const SEES: Row = { ...all(200), ...nobody(), other: 404, foreign: 404, elsewhere: 404, stranger: 404 };
 
 type Row = Readonly<Record<CallerName, number>>;
@@ -54,11 +56,33 @@ const TABLE: Readonly<Record<string, { readonly ask: (ids: Ids) => Ask; readonly
     ask: ({ approval }) => ({ url: `/v1/requests/${approval}/withdraw`, payload: { reason: 'no longer' } }),
     expect: { ...AGENTS, other: 404, foreign: 404 },
   },
+  // There is no such question: the answer to the agent that asked is the commit's, on the record.
+  'POST /v1/requests/{id}/replies': {
+    ask: ({ approval }) => ({ url: `/v1/requests/${approval}/replies`, payload: { question: 'q1', text: 'yes' } }),
+    expect: { ...AGENTS, own: 202, other: 404, foreign: 404 },
+  },
+  'POST /v1/requests/{id}/evidence': {
+    ask: ({ approval }) => ({ url: `/v1/requests/${approval}/evidence`, payload: { name: 'photo', title: 'A photo', content: 'x' } }),
+    expect: { ...AGENTS, own: 202, other: 404, foreign: 404 },
+  },
   'GET /v1/approvals': { ask: () => ({ url: '/v1/approvals' }), expect: PEOPLE },
   // Whoever sees it may try: the answer to those without the role or the right is the commit's, on the record.
   'POST /v1/approvals/{id}/moves': {
     ask: ({ approval }) => ({ url: `/v1/approvals/${approval}/moves`, payload: { type: 'claim' } }),
     expect: { ...PEOPLE, asked: 202, requester: 202, auditor: 202, operator: 202, elsewhere: 404, stranger: 404 },
+  },
+  'POST /v1/approvals/bulk': {
+    ask: ({ approval, digest }) => ({
+      url: '/v1/approvals/bulk',
+      payload: { move: { type: 'claim' }, items: [{ approval_id: approval, packet_digest: digest }] },
+    }),
+    expect: { ...PEOPLE, elsewhere: 404, stranger: 404 },
+  },
+  'GET /v1/operator/stuck': { ask: () => ({ url: '/v1/operator/stuck' }), expect: PEOPLE },
+  'GET /v1/operator/intake': { ask: () => ({ url: '/v1/operator/intake' }), expect: WATCHERS },
+  'POST /v1/operator/intake': {
+    ask: () => ({ url: '/v1/operator/intake', payload: { action: 'resume', scope: 'tenant', reason: 'nothing is paused' } }),
+    expect: TENANTS_OPERATORS,
   },
   'GET /v1/commands/{id}': {
     ask: ({ command }) => ({ url: `/v1/commands/${command}` }),
@@ -68,6 +92,15 @@ const TABLE: Readonly<Record<string, { readonly ask: (ids: Ids) => Ask; readonly
   'GET /v1/deliveries': { ask: () => ({ url: '/v1/deliveries?status=failed_for_good' }), expect: PEOPLE },
   'POST /codec/decode': { ask: () => ({ url: '/codec/decode', payload: { payloads: [] } }), expect: WATCHERS },
   'POST /codec/encode': { ask: () => ({ url: '/codec/encode', payload: { payloads: [] } }), expect: WATCHERS },
+  'GET /v1/me/absence': { ask: () => ({ url: '/v1/me/absence' }), expect: PEOPLE },
+  'PUT /v1/me/absence': { ask: () => ({ url: '/v1/me/absence', payload: { from: '2199-01-01T00:00:00Z', to: '2199-01-02T00:00:00Z' } }), expect: PEOPLE },
+  'DELETE /v1/me/absence': { ask: () => ({ url: '/v1/me/absence' }), expect: PEOPLE },
+  'GET /v1/people/{id}/absence': { ask: () => ({ url: '/v1/people/fay/absence' }), expect: TENANTS_OPERATORS },
+  'PUT /v1/people/{id}/absence': {
+    ask: () => ({ url: '/v1/people/fay/absence', payload: { from: '2199-01-01T00:00:00Z', to: '2199-01-02T00:00:00Z' } }),
+    expect: TENANTS_OPERATORS,
+  },
+  'DELETE /v1/people/{id}/absence': { ask: () => ({ url: '/v1/people/fay/absence' }), expect: TENANTS_OPERATORS },
   'GET /v1/me': { ask: () => ({ url: '/v1/me' }), expect: { ...all(200), ...nobody() } },
   'POST /v1/dev/login': { ask: () => ({ url: '/v1/dev/login', payload: { person: 'fay', tenant: 'acme' } }), expect: OPEN },
   'GET /healthz': { ask: () => ({ url: '/healthz' }), expect: OPEN },
@@ -136,6 +169,9 @@ async function newIds(): Promise<Ids> {
   return { approval, digest, command: moved.json<{ command_id: string }>().command_id };
 }
 
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+const methodOf = (route: string): Method => (['POST', 'PUT', 'PATCH', 'DELETE'] as const).find((method) => route.startsWith(method)) ?? 'GET';
+
 /** Method and path of every operation in the OpenAPI document. */
 async function operations(): Promise<string[]> {
   const { paths } = (await world.app.inject({ url: '/openapi.json' })).json<{ paths: Record<string, object> }>();
@@ -150,7 +186,7 @@ it('the table names every operation of the OpenAPI document, and no other', asyn
 
 it('every route of the server is in the document or is a page', async () => {
   const served = world.app.routeTable.filter(({ method }) => !['HEAD', 'OPTIONS'].includes(method));
-  const documented = served.filter(({ who }) => who !== 'page').map(({ method, url }) => `${method} ${url.replace(/:(\w+)/g, '{$1}')}`);
+  const documented = served.filter(({ who }) => who !== 'page' && who !== 'scim').map(({ method, url }) => `${method} ${url.replace(/:(\w+)/g, '{$1}')}`);
   expect(documented.sort()).toEqual(await operations());
   expect(
     served
@@ -160,10 +196,21 @@ it('every route of the server is in the document or is a page', async () => {
   ).toEqual(Object.keys(PAGES).sort());
 });
 
+it('the routes of identity providers open to none of them', async () => {
+  const routes = world.app.routeTable.filter(({ who, method }) => who === 'scim' && method !== 'HEAD');
+  expect(new Set(routes.map(({ url }) => url.split('/')[3]))).toEqual(new Set(['ServiceProviderConfig', 'ResourceTypes', 'Schemas', 'Users', 'Groups']));
+  for (const { method, url } of routes)
+    for (const caller of CALLERS) {
+      const body = method === 'GET' || method === 'DELETE' ? {} : { payload: {} };
+      const response = await world.app.inject({ method: methodOf(method), url: url.replace(':id', 'any'), headers: bearer(caller), ...body });
+      expect({ method, url, caller, status: response.statusCode }).toEqual({ method, url, caller, status: 401 });
+    }
+});
+
 describe.each(Object.entries(TABLE))('%s', (route, { ask, expect: expected }) => {
   it('answers everyone as the table says', async () => {
     const ids = await newIds();
-    const method = route.startsWith('POST') ? 'POST' : 'GET';
+    const method = methodOf(route);
     const got: Record<string, number> = {};
     for (const caller of CALLERS) {
       const { url, payload, headers } = ask(ids);
@@ -179,7 +226,7 @@ describe('what a caller may not see', () => {
   it.each(hidden)('%s answers exactly as what does not exist', async (route, { ask, expect: expected }) => {
     const ids = await newIds();
     const none: Ids = { approval: 'ap_000000000000000000000000', command: randomUUID(), digest: ids.digest };
-    const method = route.startsWith('POST') ? 'POST' : 'GET';
+    const method = methodOf(route);
     for (const caller of CALLERS.filter((c) => expected[c] === 404)) {
       const [there, nowhere] = await Promise.all(
         [ask(ids), ask(none)].map((a) => world.app.inject({ method, url: a.url, headers: bearer(caller), ...(a.payload ? { payload: a.payload } : {}) })),

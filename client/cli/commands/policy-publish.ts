@@ -4,7 +4,7 @@
 import type { Command } from 'commander';
 import { checkAgainstDirectory, parseDirectory } from '../../../policy';
 import { activeDirectory, publish, type PublishResult } from '../../../record/store/policies';
-import { readKeys, withStore } from '../files';
+import { peopleOf, readKeys, withStore } from '../files';
 import { answer, CliError, EXIT, styled, type Shared, type World } from '../io';
 import { brokenPolicy, isBroken, readPolicy } from '../policy-files';
 
@@ -40,14 +40,15 @@ export function policyPublishCommand(policy: Command, world: World): void {
           const against = parsed ? checkAgainstDirectory(compiled, parsed) : [];
           if (isBroken(against)) throw brokenPolicy('Nothing was published: it does not fit the people who hold now', against);
         }
-        return await publish(
-          db,
-          { policy: { hash: compiled.hash, name: compiled.name, version: compiled.version, files }, ...(people ? { directory: people } : {}) },
-          { tenant: options.tenant, by: options.by, record: readKeys(world).record, ...(expect === undefined ? {} : { expect }) },
-        );
+        const content = { hash: compiled.hash, name: compiled.name, version: compiled.version, files };
+        const expecting = expect === undefined ? {} : { expect };
+        // Who else says who people are adds to the file, as always.
+        if (people) return await peopleOf(world, db).takeFile(options.tenant, options.by, people.text, { policy: content, ...expecting });
+        return await publish(db, { policy: content }, { tenant: options.tenant, by: options.by, record: readKeys(world).record, ...expecting });
       });
       const doubts = findings.length;
-      answer(world, options, done, () =>
+      const told = { policy: done.policy, directory: done.directory };
+      answer(world, options, told, () =>
         [
           ...(done.policy ? [`policy ${said(done.policy)}`] : []),
           ...(done.directory ? [`directory ${said(done.directory)}`] : []),
