@@ -60,12 +60,12 @@ const LOOKS: { readonly [T in MoveType]: Look } = {
   ask: { label: 'Ask for information', words: 'What you need to know', required: true },
   reply: { label: 'Answer the question', words: 'Your answer', required: true },
   add_evidence: { label: 'Add evidence', words: '', required: false },
-  reassign: { label: 'Give it to somebody else', words: 'Why', required: true },
-  pass_up: { label: 'Pass it up', words: 'Why', required: true },
-  extend: { label: 'Extend the time', words: 'Why', required: true },
-  override: { label: 'Override', words: 'Why', required: true },
+  reassign: { label: 'Give it to somebody else', words: 'Why it goes to them (they are told that it does)', required: true },
+  pass_up: { label: 'Pass it up', words: 'Why it goes to the level above', required: true },
+  extend: { label: 'Extend the time', words: 'Why they get more time', required: true },
+  override: { label: 'Override', words: 'Why you decide in their place', required: true },
   break_glass: { label: 'Break the glass', words: 'Why (everybody is told, and a review is opened)', required: true },
-  reopen_delivery: { label: 'Try again', words: 'Why', required: true },
+  reopen_delivery: { label: 'Try again', words: 'Why it is tried again', required: true },
 };
 
 const nameIn = ({ directory }: ApprovalPage, id: string): string => personOf(directory, id)?.name ?? id;

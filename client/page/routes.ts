@@ -241,7 +241,7 @@ function moveOf(form: Sent, plan: Plan, now: Instant) {
   const move = {
     type,
     ...(field === null ? {} : { [field]: said(form, field) }),
-    ...Object.fromEntries((BESIDE[type] ?? []).flatMap((name) => Object.entries(beside(form, name)))),
+    ...Object.fromEntries((Object.hasOwn(BESIDE, type) ? (BESIDE[type] ?? []) : []).flatMap((name) => Object.entries(beside(form, name)))),
     ...(type === 'answer' ? { facts: factsIn(form, plan) } : {}),
     ...conditionsIn(form, type, plan, now),
     ...(DECIDING.includes(type) ? { packet_digest: said(form, 'packet_digest') } : {}),

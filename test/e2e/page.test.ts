@@ -144,6 +144,39 @@ describe('deciding on the page', () => {
     expect((await world.app.inject({ url: responses[0].headers.location ?? '', headers: { cookie } })).body).toContain('stored and not answered yet');
   });
 
+  it.each([
+    ['fay', 'ask', { of: 'lea', question: 'Did it arrive?' }],
+    ['fay', 'comment', { text: 'I know this customer' }],
+    ['fay', 'reassign', { to: 'finn', reason: 'I am on a train' }],
+    ['fay', 'pass_up', { reason: 'Too much for me' }],
+    ['omar', 'take_over', { reason: 'I look at it by hand' }],
+  ] as const)('stores what %s says with the form to %s, as the API would', async (who, type, said) => {
+    const { id, digest } = await newApproval();
+    const cookie = await cookieOf(who);
+    const form = fieldsOf((await world.app.inject({ url: `/approvals/${id}`, headers: { cookie } })).body, type);
+    for (const [name, value] of Object.entries(said)) form.set(name, value);
+    expect((await post(id, cookie, form)).statusCode).toBe(303);
+    expect(await commandsOf(id)).toMatchObject([{ person: who, body: { move: { type, ...said }, packetDigest: type === 'take_over' ? digest : null } }]);
+  });
+
+  it('a form with a person, a number or an instant that is none is not sent on', async () => {
+    const { id } = await newApproval();
+    const cookie = await cookieOf('fay');
+    const form = fieldsOf((await world.app.inject({ url: `/approvals/${id}`, headers: { cookie } })).body, 'comment');
+    for (const [type, field, value] of [
+      ['extend', 'minutes', 'many'],
+      ['reassign', 'to', ''],
+      ['update', 'next_update_at', 'tomorrow'],
+      ['toString', 'reason', 'x'],
+    ] as const) {
+      const wrong = new URLSearchParams(form);
+      wrong.set('type', type);
+      wrong.set(field, value);
+      expect((await post(id, cookie, wrong)).statusCode).toBe(422);
+    }
+    expect(await commandsOf(id)).toEqual([]);
+  });
+
   it('refuses a form without its token, with the token of another sign-in, or from another site', async () => {
     const { id } = await newApproval();
     const cookie = await cookieOf('fay');
