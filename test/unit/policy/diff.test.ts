@@ -41,10 +41,24 @@ describe('everything that a policy says', () => {
     const notCompared = ['at', 'ownerAt', 'whenAt', 'id'];
     const compared = [
       ...['effect', 'when', 'unless', 'supersedes', 'excepts', 'refuserAllowed', 'lane', 'owner', 'tier', 'risk', 'urgency', 'amount', 'signOffs', 'parallel'],
-      ...['expedite', 'offers', 'asksFor', 'meanwhile', 'evidence', 'onTimeout', 'onDeny', 'takeoverMs', 'samePersonAllowed', 'provision', 'instruction'],
+      ...[
+        'expedite',
+        'offers',
+        'asksFor',
+        'meanwhile',
+        'evidence',
+        'onTimeout',
+        'onDeny',
+        'takeoverMs',
+        'takeoverAtMostMs',
+        'questions',
+        'samePersonAllowed',
+        'provision',
+        'instruction',
+      ],
     ];
     expect(Object.keys(rows[0] ?? {}).sort()).toEqual([...compared, ...notCompared].sort());
-    const parts = ['lanes', 'authority', 'actions', 'facts', 'recent', 'providers', 'system', 'relativeRoles', 'calendars', 'defaultRow'];
+    const parts = ['lanes', 'authority', 'actions', 'facts', 'recent', 'providers', 'system', 'relativeRoles', 'calendars', 'operators', 'defaultRow'];
     expect(Object.keys(rest).sort()).toEqual([...parts, 'name', 'version', 'hash', 'at'].sort());
   });
 });
@@ -124,6 +138,66 @@ describe('a change', () => {
       ['who is asked', false],
     ]);
     expect(marked(chain)[0]).toEqual(['signatures', false]);
+  });
+
+  it('of what happens meanwhile, of questions, takeovers and of one no is named, and marked where it is looser', () => {
+    const ladder = [
+      { role: 'lead', within: '8h' },
+      { role: 'chief', within: '8h' },
+    ];
+    const row = { id: 'a', ...asking, ladder, ...TRIGGERS.pay };
+    const of = (before: object, now: object): unknown[] =>
+      diffPolicies(policyOf([{ ...row, ...before }]), policyOf([{ ...row, ...now }])).changes.flatMap((c) =>
+        c.details.map((d) => [d.what, d.before, d.after, d.loosens]),
+      );
+    const told = (rest: object) => ({ meanwhile: { agent: 'reduce_throughput', operator: 'look', to_percent: 50, ...rest } });
+    expect(of(told({}), told({ to_percent: 20 }))).toEqual([['in detail', 'to 50% of the usual', 'to 20% of the usual', false]]);
+    expect(of(told({}), told({ effects: { pause_credential: { credential: 'bank', reason: 'looked at' } } }))).toEqual([
+      ['carried out meanwhile', null, 'the credential bank is paused: looked at', false],
+    ]);
+    const ask = (rest: object) => ({ questions: { clock: 'pauses', within: '2h', at_most: 5, ...rest } });
+    expect(of({}, ask({}))).toEqual([
+      ['while a question is open', null, 'the clock stands still', true],
+      ['a question waits', null, '2h', false],
+      ['questions', null, '5', false],
+    ]);
+    expect(of(ask({}), ask({ within: '3h', at_most: 6, clock: 'runs' }))).toEqual([
+      ['while a question is open', 'the clock stands still', null, false],
+      ['a question waits', '2h', '3h', true],
+      ['questions', '5', '6', true],
+    ]);
+    // To say what holds anyway is no change.
+    expect(of({}, { questions: { clock: 'runs', within: '4h', at_most: 20 } })).toEqual([]);
+    expect(of({}, { takeover_at_most: '8h' })).toEqual([['with updates, who took over has', null, '8h', true]]);
+    expect(of({ takeover_at_most: '8h' }, { takeover_at_most: '6h' })).toEqual([['with updates, who took over has', '8h', '6h', false]]);
+    expect(of({}, { on_deny: { path: 'stop', one_no: 'next_level' } })).toEqual([['a no', null, 'goes to the next level', true]]);
+  });
+
+  it('of what operators may do is one thing, and marked where they may more', () => {
+    const withOperators = (operators: object | null): CompiledPolicy =>
+      policy((text) => (operators ? `operators: ${JSON.stringify(operators)}\n${text}` : text));
+    const of = (before: object | null, now: object | null) => diffPolicies(withOperators(before), withOperators(now));
+    const desk = { roles: ['support_lead'] };
+    const override = { roles: ['cfo'], may: ['deny'], reasons: { outage: 'Nobody can be reached' }, second_person: true };
+    const glass = { roles: ['cfo'], review: { queue: 'audit', owner: 'auditor', title: 'It was forced' } };
+    const marks = (...given: Parameters<typeof of>): unknown[] => of(...given).changes.flatMap((c) => c.details.map((d) => [d.what, d.loosens]));
+    expect(formatDiff(of(null, { ...desk, extend_at_most: '8h' }))).toContain(
+      'operators: changed (less is asked)\n  operators are: support_lead, was operator  (less is asked)\n  a level may be extended by: 8h, was none  (less is asked)',
+    );
+    expect(summarizeDiff(of(null, desk))).toBe('operators changed (less is asked)');
+    // To say who they are without saying so is no change.
+    expect(marks(null, { roles: ['operator'] })).toEqual([]);
+    expect(marks({ ...desk, extend_at_most: '8h' }, { ...desk, extend_at_most: '4h' })).toEqual([['a level may be extended by', false]]);
+    expect(marks({ ...desk, override }, { ...desk, override: { ...override, may: ['deny', 'approve'], second_person: false } })).toEqual([
+      ['may override', true],
+      ['an override takes', true],
+    ]);
+    expect(marks({ ...desk, override: { ...override, second_person: false } }, { ...desk, override })).toEqual([['an override takes', false]]);
+    expect(marks({ ...desk, override }, desk).every((mark) => !(mark as [string, boolean])[1])).toBe(true);
+    expect(marks(desk, { ...desk, break_glass: glass })).toEqual([
+      ['glass broken by', true],
+      ['a broken glass is reviewed', false],
+    ]);
   });
 
   it('of how far a role reaches is marked where it reaches farther, and a thing that neither asks nor lets never is', () => {

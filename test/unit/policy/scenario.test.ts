@@ -15,6 +15,7 @@ actions:
   other: {}
 facts: { urgent: { type: bool, source: agent } }
 recent: { credits: { of: [credit.grant], per: customer, within: 24h, sum: amount }, asks: { of: [credit.grant], per: agent, within: 1h, count: true } }
+operators: { roles: [cfo], extend_at_most: 2h, override: { roles: [cfo], may: [deny], reasons: { outage: Nobody is there } } }
 defaults:
   tier: strong
   risk: medium
@@ -31,6 +32,16 @@ rows:
       match: [{ action: { type: credit.grant, params: { amount: 1.00 USD } }, recent: { credits: 251.00 USD } }]
       no_match: [{ action: { type: credit.grant, params: { amount: 1.00 USD } }, recent: { credits: 250.00 USD, asks: 1 } }]
     lane: customer
+    meanwhile:
+      agent: reduce_throughput
+      to_percent: 20
+      operator: look at the queue
+      effects:
+        open_case: { queue: support, owner: support_lead, title: A credit }
+        pause_credential: { credential: runtime, reason: It is looked at }
+    questions: { clock: pauses, within: 90m, at_most: 4 }
+    takeover_at_most: 12h
+    on_deny: { path: end the run, one_no: next_level }
     evidence: [history]
     amount: recent.credits
     offers: { amount_at_most: { param: amount }, options: { now: At once, later: Next month } }
@@ -65,7 +76,8 @@ rows:
       no_match: [{ action: { type: credit.grant, params: { amount: 20001.00 USD } } }]
     lane: finance
     tier: dual
-    ladder: [{ role: cfo, within: 4h }]
+    order: parallel
+    sign_offs: [{ ladder: [{ role: cfo, within: 4h }] }, { lane: customer, ladder: [{ role: support_lead, within: 4h }] }]
 `;
 const DIRECTORY = `
 people:
@@ -91,7 +103,29 @@ const said = (text: string): string[] => run(text).findings.map((f) => `${String
 describe('a scenario passes', () => {
   it.each([
     ['with all that a plan says', one('effect: approval, rows: [credit], lane: customer, owner: support_lead, tier: strong, risk: medium, urgency: soon')],
-    ['with evidence and what the agent does meanwhile', one('evidence: [history], meanwhile: hold_send')],
+    ['with evidence and what the agent does meanwhile', one('evidence: [history], meanwhile: reduce_throughput')],
+    ['with what belongs to that, and what is carried out for it', one('while_it_waits: { to_percent: 20, effects: [pause_credential, open_case] }')],
+    [
+      'with questions, takeovers, one no and operators',
+      one(
+        'questions: { clock: pauses, within: 90m, at_most: 4 }, takeover_within: 4h, takeover_at_most: 12h, on_a_no: next_level, operators: { roles: [cfo], extend_at_most: 2h, override_by: [cfo], second_person: false, break_glass_by: [] }',
+      ),
+    ],
+    [
+      'with what a plan that says nothing of it means',
+      one(
+        'questions: { clock: runs, within: 4h, at_most: 20 }, takeover_at_most: 4h, on_a_no: ends_it, while_it_waits: { effects: [] }',
+        'action: { type: record.write }',
+      ),
+    ],
+    [
+      'with the stage of sign-offs that are asked for at the same time',
+      one(
+        'sign_offs: [{ stage: 1, ladder: [{ role: cfo }] }, { stage: 1, ladder: [{ role: support_lead }] }]',
+        'action: { type: credit.grant, params: { amount: 9000.01 USD } }, evidence: [history]',
+        '    recent: { credits: 1.00 USD }\n    exception: { outcome: blocked, rows: [never] }\n',
+      ),
+    ],
     [
       'with who is asked, how long, on which calendar and how',
       one(
@@ -150,7 +184,23 @@ describe('a scenario that expects otherwise says so at its line', () => {
     ['tier: dual', 'the tier should be dual, and is strong'],
     ['owner: cfo', 'the owner should be cfo, and is support_lead'],
     ['evidence: []', 'the evidence needed should be none, and is history'],
-    ['meanwhile: block', 'what the agent does meanwhile should be block, and is hold_send'],
+    ['meanwhile: block', 'what the agent does meanwhile should be block, and is reduce_throughput'],
+    ['while_it_waits: { to_percent: 10 }', 'how much of the usual the agent does should be 10%, and is 20%'],
+    ['while_it_waits: { retry_after: 5m }', 'how long the agent waits before it tries again should be 5m, and is not said'],
+    ['while_it_waits: { alternative: other }', 'the safe path should be other, and is none'],
+    ['while_it_waits: { effects: [tell_customer] }', 'what is carried out meanwhile should be tell_customer, and is open_case, pause_credential'],
+    ['questions: { clock: runs }', 'whether the clock pauses or runs while a question is open should be runs, and is pauses'],
+    ['questions: { within: 1h }', 'how long a question waits should be 1h, and is 1h30m'],
+    ['questions: { at_most: 5 }', 'how many questions there may be should be 5, and is 4'],
+    ['takeover_within: 5h', 'how long who takes over has should be 5h, and is 4h'],
+    ['takeover_at_most: 4h', 'how long who takes over has in all should be 4h, and is 12h'],
+    ['on_a_no: ends_it', 'what a no does should be ends_it, and is next_level'],
+    ['operators: { roles: [operator] }', 'who operators are should be operator, and is cfo'],
+    ['operators: { extend_at_most: 3h }', 'how far a level may be extended should be 3h, and is 2h'],
+    ['operators: { override_by: [] }', 'who may override should be none, and is cfo'],
+    ['operators: { second_person: true }', 'what overriding takes should be two people, and is one person'],
+    ['operators: { break_glass_by: [cfo] }', 'who may break the glass should be cfo, and is none'],
+    ['sign_offs: [{ stage: 1, ladder: [{ role: support_lead }, { role: cfo }] }]', 'the stage of sign-off 1 should be 1, and is one of its own'],
     ['sign_offs: []', 'who is asked should be nobody, and is support_lead, then cfo'],
     ['sign_offs: [{ ladder: [{ role: cfo }] }]', 'the ladder of sign-off 1 should be cfo, and is support_lead, then cfo'],
     ['sign_offs: [{ quorum: 2, ladder: [{ role: support_lead }, { role: cfo }] }]', 'the quorum of sign-off 1 should be 2, and is 1'],
