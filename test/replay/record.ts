@@ -2,8 +2,9 @@
  * Records what the histories of approvals look like today, one file per kind of life, for replay.test.ts to hold every later
  * version of the workflows to. Run it when a kind of life is new or a change under `patched()` has been made:
  *
- *   node --import tsx test/replay/record.ts
+ *   node --import tsx test/replay/record.ts [first] [moves]
  *
+ * Of `first` people are quick and silence passes at once; in `moves` nobody is in a hurry. Without either it records both.
  * A file that exists is never written again: a history that was is a promise.
  */
 import { randomUUID } from 'node:crypto';
@@ -13,19 +14,23 @@ import { join } from 'node:path';
 import { historyToJSON } from '@temporalio/common/lib/proto-utils';
 import { startApproval } from '../../activities/engine';
 import { issueCommand } from '../../activities/commands';
+import { pauseIntake, resumeIntake } from '../../activities/intake';
 import { scaledClock } from '../../domain/clock';
 import { instant } from '../../domain/json';
+import type { Move } from '../../domain/moves';
 import type { Outcome } from '../../domain/outcome';
 import type { RequestDraft } from '../../domain/request';
 import { startEngine } from '../../workers/engine';
 import { COMMAND_SIGNAL, NUDGE_SIGNAL, RECONCILE_WORKFLOW, approvalWorkflowId, deliveryWorkflowId } from '../../workflows/protocol';
 import { insist } from '../support/approver';
 import { startCredentialReceiver } from '../support/credential-receiver';
+import { DESK_DIRECTORY } from '../support/desk-policy';
+import { TRIOS_POLICY, withTrios } from '../support/trios-policy';
 import { until } from '../support/processes';
 import { startReferenceAgent } from '../support/reference-agent';
 import { SIDE_POLICY } from '../support/side-policy';
-import { openTestStore } from '../support/store';
-import { TENANT, actionOf, openWorld, refund, type World } from '../support/world';
+import { openTestStore, type TestStore } from '../support/store';
+import { AGENT, TENANT, actionOf, openWorld, publish, refund, type World } from '../support/world';
 
 const HISTORIES = join(__dirname, 'histories');
 /** Half an hour in a second and a half: people of a script are quick. */
@@ -37,10 +42,10 @@ const HOOK_SECRET = `whsec_${Buffer.alloc(32, 9).toString('base64')}`;
 const impersonal = (json: string): string =>
   json.replace(new RegExp(`\\d+@${hostname()}`, 'g'), 'recorder').replaceAll(hostname().length > 3 ? hostname() : '\u0000', 'recorder');
 
-async function keep(world: World, name: string, workflowId: string): Promise<void> {
+async function keep(world: World, name: string, workflowId: string, runId?: string): Promise<void> {
   const path = join(HISTORIES, `${name}.json`);
   if (existsSync(path)) return void process.stdout.write(`${name}: kept as it is\n`);
-  const history: unknown = JSON.parse(impersonal(historyToJSON(await world.client.workflow.getHandle(workflowId).fetchHistory())));
+  const history: unknown = JSON.parse(impersonal(historyToJSON(await world.client.workflow.getHandle(workflowId, runId).fetchHistory())));
   writeFileSync(path, `${JSON.stringify({ workflowId, history }, null, 1)}\n`);
   process.stdout.write(`${name}: recorded\n`);
 }
@@ -254,8 +259,130 @@ async function sideDoors(world: World, ask: (request: RequestDraft) => Promise<s
   await keep(world, 'reconcile-with-cursor', sweep);
 }
 
+/** What else people, agents and operators do. Nothing here waits for a clock, so that a slow machine records the same. */
+async function moves(world: World, refused: Set<string>, store: TestStore): Promise<void> {
+  const { client, core } = world;
+  const { db } = core.deps;
+  const stateOf = async (id: string): Promise<string> =>
+    (await db.selectFrom('approvals').select('state').where('approval_id', '=', id).executeTakeFirstOrThrow()).state;
+  const ask = async (request: RequestDraft): Promise<string> => {
+    const { approvalId } = await world.ask(request);
+    await until(async () => (await stateOf(approvalId)) === 'waiting', `${approvalId} waits`);
+    return approvalId;
+  };
+  const does = async (id: string, person: string, move: Move, agent?: string): Promise<void> => {
+    const { answer } = await insist(world, id, person, move, randomUUID(), agent);
+    if (!answer.accepted) throw new Error(`${move.type} of ${person} was refused: ${answer.refusal?.message ?? ''}`);
+  };
+  const end = async (name: string, id: string, outcome: Outcome): Promise<void> => {
+    const result = await world.result(id);
+    if (result.outcome !== outcome) throw new Error(`${name} ended as ${result.outcome}`);
+    await keep(world, name, approvalWorkflowId(TENANT, id));
+  };
+  const knock = (id: string): Promise<void> => client.workflow.getHandle(approvalWorkflowId(TENANT, id)).signal(NUDGE_SIGNAL);
+  const no = { type: 'deny', reason: 'No receipt' } as const;
+
+  const asked = await ask(refund(48_000));
+  await does(asked, 'fay', { type: 'ask', of: 'agent', question: 'Which order?' });
+  await does(asked, 'fay', { type: 'ask', of: 'cleo', question: 'May we?' });
+  await does(asked, '', { type: 'reply', question: 'q1', text: 'Number 7' }, AGENT.agent);
+  await does(asked, 'cleo', { type: 'reply', question: 'q2', text: 'We may' });
+  await does(asked, '', { type: 'add_evidence', name: 'receipt', title: 'The receipt', content: 'USD 480' }, AGENT.agent);
+  await does(asked, 'fay', { type: 'approve', reason: 'ok' });
+  await end('asked-and-answered', asked, 'approved');
+
+  const handed = await ask(actionOf('rule.bend'));
+  await does(handed, 'c0', { type: 'comment', text: 'I know them' });
+  await does(handed, 'a0', { type: 'reassign', to: 'b0', reason: 'Hers' });
+  await does(handed, 'b0', { type: 'pass_up', reason: 'Above me' });
+  await does(handed, 'omar', { type: 'extend', minutes: 30, reason: 'A meeting' });
+  await does(handed, 'a1', no);
+  await end('handed-on-and-passed-up', handed, 'denied');
+
+  const left = await ask(refund(48_000));
+  await does(left, 'fay', { type: 'take_over', reason: 'By hand' });
+  await does(left, 'fay', { type: 'update', status: 'blocked', note: 'The bank is closed' });
+  await does(left, 'fay', { type: 'abandon', reason: 'Moot' });
+  await end('abandoned', left, 'resolved_by_person');
+
+  const over = await ask(actionOf('rule.bend'));
+  await does(over, 'omar', { type: 'override', decision: 'deny', because: 'outage', reason: 'Nobody can be reached' });
+  await end('overridden', over, 'denied');
+  const forced = await ask(actionOf('rule.bend'));
+  await does(forced, 'omar', { type: 'break_glass', reason: 'Fire' });
+  await end('glass-broken', forced, 'approved');
+
+  refused.add('fay@example.com');
+  const again = await ask(refund(48_000));
+  const debt = async () => await db.selectFrom('deliveries').selectAll().where('approval_id', '=', again).where('kind', '=', 'ask').executeTakeFirstOrThrow();
+  await until(async () => (await debt()).status === 'failed_for_good', 'the message is given up');
+  refused.clear();
+  await does(again, 'omar', { type: 'reopen_delivery', owed_id: (await debt()).owed_id, reason: 'It is back' });
+  await until(async () => (await debt()).status === 'done', 'the message is out');
+  await does(again, 'fay', no);
+  await end('delivery-opened-again', again, 'denied');
+
+  const stopped = await ask(refund(48_000));
+  const intake = { tenant: TENANT, scope: 'agent', name: AGENT.agent, by: 'omar', reason: 'It refunds twice' } as const;
+  const deps = { ...core.deps, active: core.active, commit: core.commit, nudge: (_: string, id: string) => knock(id) };
+  await pauseIntake(deps, { ...intake, open: 'withdraw' });
+  await end('withdrawn-by-intake', stopped, 'withdrawn');
+  await resumeIntake(deps, intake);
+
+  const moved = await ask(refund(48_000));
+  const without = withTrios(DESK_DIRECTORY).replace(
+    'name: Fay Okafor, email: fay@example.com, roles: [finance_manager]',
+    'name: Fay Okafor, email: fay@example.com, roles: []',
+  );
+  await publish(store, TRIOS_POLICY, without.replace('finance_manager: [fay, finn]', 'finance_manager: [finn]'));
+  await knock(moved);
+  await until(async () => (await world.story(moved)).some((e) => e.type === 'resolved_anew'), 'it is asked anew');
+  await does(moved, 'finn', no);
+  await end('resolved-anew', moved, 'denied');
+}
+
+/** A run that became long, and the one that it continued as. */
+async function outgrown(world: World): Promise<void> {
+  const { approvalId } = await world.ask(refund(48_000));
+  const workflowId = approvalWorkflowId(TENANT, approvalId);
+  const runOf = async (): Promise<string> => (await world.client.workflow.getHandle(workflowId).describe()).runId;
+  const first = await runOf();
+  for (let n = 0; (await runOf()) === first; n += 1) await insist(world, approvalId, 'finn', { type: 'comment', text: `Number ${String(n)}` });
+  await keep(world, 'outgrown', workflowId, first);
+  await insist(world, approvalId, 'fay', { type: 'deny', reason: 'No receipt' });
+  await world.result(approvalId);
+  await keep(world, 'continued', workflowId);
+}
+
+async function recordMoves(): Promise<void> {
+  const store = await openTestStore();
+  const people = { store, taskQueue: 'countersign', policy: TRIOS_POLICY, directory: withTrios(DESK_DIRECTORY) };
+  const usual = await startEngine();
+  const eager = await startEngine({ settings: ['limit.historyCount.suggestContinueAsNew=60'] });
+  const refused = new Set<string>();
+  const world = await openWorld({ ...people, address: usual.address, refuseMail: (address) => (refused.has(address) ? 550 : null) });
+  const long = await openWorld({ ...people, address: eager.address });
+  try {
+    await moves(world, refused, store);
+    await publish(store, TRIOS_POLICY, people.directory);
+    await outgrown(long);
+  } finally {
+    await world.close();
+    await long.close();
+    await usual.stop();
+    await eager.stop();
+    await store.close();
+  }
+}
+
 async function main(): Promise<void> {
   mkdirSync(HISTORIES, { recursive: true });
+  const wanted = process.argv.slice(2);
+  if (wanted.length === 0 || wanted.includes('first')) await recordFirst();
+  if (wanted.length === 0 || wanted.includes('moves')) await recordMoves();
+}
+
+async function recordFirst(): Promise<void> {
   const store = await openTestStore();
   const engine = await startEngine();
   let failures = 1;

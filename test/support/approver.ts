@@ -4,6 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import type { Client } from '@temporalio/client';
+import { readApproval } from '../../activities/approvals';
 import { issueCommand } from '../../activities/commands';
 import { readAnswer } from '../../activities/commit';
 import type { Core } from '../../activities/core';
@@ -35,17 +36,14 @@ export async function insist(
   person: string,
   move: Move,
   commandId: string = randomUUID(),
+  /** Where an agent moves, and `person` is nobody. */
+  agent?: string,
 ): Promise<Told> {
   const { db } = core.deps;
-  const row = await db
-    .selectFrom('requests')
-    .select('packet_digest')
-    .where('tenant', '=', TENANT)
-    .where('approval_id', '=', approvalId)
-    .executeTakeFirstOrThrow();
-  const packetDigest = DECIDING.includes(move.type) ? row.packet_digest : null;
+  // As it stands: with what was added to it since it was made.
+  const packetDigest = DECIDING.includes(move.type) ? ((await readApproval(db, TENANT, approvalId))?.packetDigest ?? null) : null;
   const now = core.deps.clock.now({ database: instant(Date.now()), workflowTime: null });
-  await issueCommand(core.deps, { tenant: TENANT, approvalId, commandId, person, move, packetDigest, signedInAt: now, now });
+  await issueCommand(core.deps, { tenant: TENANT, approvalId, commandId, person, agent, move, packetDigest, signedInAt: now, now });
   for (let errors = 0; ; errors += 1) {
     const known = await fromRecord(core, approvalId, commandId);
     if (known) return { approvalId, person, answer: known, errors };

@@ -10,7 +10,7 @@ import { RECONCILE_WORKFLOW, approvalWorkflowId, type ReconcileReport } from '..
 import { insist } from '../support/approver';
 import { DESK_DIRECTORY } from '../support/desk-policy';
 import { engineAddress } from '../support/engine';
-import { MOVES_POLICY } from '../support/moves-policy';
+import { TRIOS_POLICY } from '../support/trios-policy';
 import { until } from '../support/processes';
 import { useStore } from '../support/store';
 import { TENANT, openWorld, publish, refund, type World } from '../support/world';
@@ -19,7 +19,7 @@ import { TENANT, openWorld, publish, refund, type World } from '../support/world
 const refused = new Set<string>();
 /** An office that is open around the clock, and one that opens for an hour a day. */
 const CALENDAR = (hours: string): string =>
-  MOVES_POLICY.replace('lanes:\n', `calendars:\n  office: { zone: UTC, hours: { mon-sun: "${hours}" } }\nlanes:\n`).replace(
+  TRIOS_POLICY.replace('lanes:\n', `calendars:\n  office: { zone: UTC, hours: { mon-sun: "${hours}" } }\nlanes:\n`).replace(
     '- { name: finance manager, role: finance_manager, within: 30m, reminders: [0.5] }',
     '- { name: finance manager, role: finance_manager, within: 30m, calendar: office }',
   );
@@ -31,12 +31,12 @@ beforeAll(async () => {
   world = await openWorld({
     store,
     address: engineAddress(),
-    policy: MOVES_POLICY,
+    policy: TRIOS_POLICY,
     directory: DESK_DIRECTORY,
     refuseMail: (address) => (refused.has(address) ? 550 : null),
   });
 });
-afterEach(async () => publish(store, MOVES_POLICY, DESK_DIRECTORY));
+afterEach(async () => publish(store, TRIOS_POLICY, DESK_DIRECTORY));
 
 const sweep = async (): Promise<ReconcileReport> =>
   (await world.client.workflow.execute(RECONCILE_WORKFLOW, { workflowId: `sweep-${randomUUID()}`, taskQueue: world.taskQueue, args: [] })) as ReconcileReport;
@@ -60,14 +60,14 @@ describe('who is there now', () => {
       'name: Fay Okafor, email: fay@example.com, roles: [finance_manager]',
       'name: Fay Okafor, email: fay@example.com, roles: []',
     ).replace('finance_manager: [fay, finn]', 'finance_manager: [finn]');
-    await publish(store, MOVES_POLICY, without);
+    await publish(store, TRIOS_POLICY, without);
     await sweep();
     await until(async () => (await anew(theirs)).length > 0, 'it is asked anew');
     expect(await anew(theirs)).toMatchObject([{ owner: 'finn', asked: [{ person: 'finn', role: 'finance_manager' }] }]);
     await until(async () => (await world.story(theirs)).some((e) => e.type === 'attempted' && e.kind === 'ask' && e.to === 'finn'), 'Finn is asked');
     // A directory that changes nothing for them: the look is remembered, and neither record nor engine hear of it.
     const { directory_hash: held } = await store.db.selectFrom('active').select('directory_hash').where('tenant', '=', TENANT).executeTakeFirstOrThrow();
-    await publish(store, MOVES_POLICY, without.replace('name: Sue Lind', 'name: Susan Lind'));
+    await publish(store, TRIOS_POLICY, without.replace('name: Sue Lind', 'name: Susan Lind'));
     await until(async () => (await row(theirs)).adopted === (await row(theirs)).head, 'its workflow has seen all of it');
     const before = [(await row(theirs)).head, await historyOf(theirs)];
     await sweep();
@@ -82,7 +82,7 @@ describe('who is there now', () => {
     const from = instant(Date.now() + 8_000);
     await publish(
       store,
-      MOVES_POLICY,
+      TRIOS_POLICY,
       DESK_DIRECTORY.replace('roles: [finance_manager] }', `roles: [finance_manager], absences: [{ from: ${from}, to: 2099-01-01T00:00:00.000Z }] }`),
     );
     const { approvalId } = await world.ask(refund(48_000));

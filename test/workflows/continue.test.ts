@@ -11,7 +11,7 @@ import { startEngine, type Engine } from '../../workers/engine';
 import { COMMAND_SIGNAL, NUDGE_SIGNAL, VIEW_QUERY, approvalWorkflowId, type ApprovalView } from '../../workflows/protocol';
 import { insist } from '../support/approver';
 import { DESK_DIRECTORY } from '../support/desk-policy';
-import { MOVES_POLICY, TEN, trioOf, withTrios } from '../support/moves-policy';
+import { TRIOS_POLICY, TEN, trioOf, withTrios } from '../support/trios-policy';
 import { holdPort } from '../support/ports';
 import { until } from '../support/processes';
 import { useStore } from '../support/store';
@@ -36,7 +36,7 @@ const store = useStore();
 beforeAll(async () => {
   eager = await startEngine({ port: await holdPort(), settings: [`limit.historyCount.suggestContinueAsNew=${String(SUGGESTED)}`] });
   usual = await startEngine({ port: await holdPort() });
-  const people = { store, policy: MOVES_POLICY, directory: withTrios(DESK_DIRECTORY) };
+  const people = { store, policy: TRIOS_POLICY, directory: withTrios(DESK_DIRECTORY) };
   world = await openWorld({ ...people, address: eager.address });
   busy = await openWorld({ ...people, address: usual.address });
 });

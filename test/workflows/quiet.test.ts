@@ -5,7 +5,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { startTimeSkipping } from '../../workers/engine';
 import { approvalWorkflowId } from '../../workflows/protocol';
 import { DESK_DIRECTORY } from '../support/desk-policy';
-import { MOVES_POLICY, withTrios } from '../support/moves-policy';
+import { TRIOS_POLICY, withTrios } from '../support/trios-policy';
 import { until } from '../support/processes';
 import { useStore } from '../support/store';
 import { TENANT, actionOf, openWorld, type World } from '../support/world';
@@ -19,7 +19,7 @@ afterAll(async () => {
 const store = useStore();
 beforeAll(async () => {
   env = await startTimeSkipping();
-  world = await openWorld({ store, skipping: env, policy: MOVES_POLICY, directory: withTrios(DESK_DIRECTORY) });
+  world = await openWorld({ store, skipping: env, policy: TRIOS_POLICY, directory: withTrios(DESK_DIRECTORY) });
 });
 
 it('a quiet week adds nothing to a history, and its end no more than the timer and what follows from it', async () => {

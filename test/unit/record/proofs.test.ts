@@ -148,7 +148,7 @@ it.each(said)('$name: nothing that it says can be said otherwise, nor by anybody
   for (const name of others) {
     const value = told[name];
     expect(value).toBeDefined();
-    const other = typeof value === 'number' ? value + 1 : typeof value === 'object' ? { person: 'eve', role: 'cfo' } : `${String(value)}!`;
+    const other = typeof value === 'number' ? value + 1 : typeof value === 'string' ? `${value}!` : { person: 'eve', role: 'cfo' };
     expect([name, check([planned, { ...told, [name]: other } as unknown as ApprovalEvent]).found]).toEqual([name, 1]);
   }
 });
