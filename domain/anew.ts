@@ -71,10 +71,11 @@ function people(state: ApprovalState, context: Context, open: SignOffState, sign
   const kept = looked.flatMap(({ asked }) => (asked === null ? [] : [asked]));
   const claimer = claimerOf(state, context, open, role, kept);
   const waiting = kept.filter(({ person }) => !chosen.has(person)).length + (claimer && !kept.some(({ person }) => person === claimer.person) ? 1 : 0);
-  const missing = missingOf(state, signOff, context.plan) - waiting;
+  // A hold pages whoever there is, be they fewer than are missing: one of them can still say no.
+  const missing = open.hold && gone.length === 0 ? 0 : missingOf(state, signOff, context.plan) - waiting;
   const beside = [...kept.map(({ person }) => person), ...(claimer ? [claimer.person] : [])];
   const fresh = missing > 0 ? replacements(state, context, open, signOff, role, gone, beside).slice(0, missing) : [];
-  if (fresh.length < missing) return null;
+  if (fresh.length < missing && (!open.hold || waiting + fresh.length === 0)) return null;
   // Whoever has claimed it and is there counts among the asked from now on, where somebody is replaced at all.
   const seated = claimer && claimer.present && gone.length > 0 && !kept.some(({ person }) => person === claimer.person) ? [claimer.asked] : [];
   const asked = [...kept, ...seated, ...fresh];

@@ -332,14 +332,16 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
       const clear = event.complete ? dropped(state, event.signOff) : state;
       return { ...standingWith(clear, event.signOff, { given, ...done, ...(own ? { conditions: own } : {}) }), ...(conditions ? { conditions } : {}) };
     }
-    case 'taken_over':
+    case 'taken_over': {
+      const clear = dropped(state);
       return {
-        ...dropped(state),
+        ...clear,
         state: 'taken_over',
-        signOffs: state.signOffs.map((s) => ({ ...s, hold: null })),
+        signOffs: clear.signOffs.map((s) => ({ ...s, hold: null })),
         // One who takes it over from another has no more time than there was in all.
         takeover: { by: event.by, role: event.role, at: state.takeover?.at ?? at, dueAt: event.dueAt },
       };
+    }
     case 'held': {
       const { role, then, asked, owner, dueAt } = event;
       const id = openSignOff(state, event.signOff)?.id;

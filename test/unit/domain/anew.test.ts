@@ -119,6 +119,17 @@ describe('people come and go', () => {
     expect(play.state.state).toBe('denied');
   });
 
+  it('a hold that pages fewer than are missing stays as it is', () => {
+    const hold: Partial<Plan> = {
+      signOffs: [signOff('1', [level('manager', 'finance_manager', 30)], 2)],
+      onTimeout: { end: 'hold', hold: { role: 'security_lead', forMs: HOUR, then: 'deny' } },
+    };
+    const play = opened(hold);
+    play.passes(30 * MINUTE);
+    expect(play.state).toMatchObject({ state: 'held', signOffs: [{ asked: [{ person: 'sam' }] }] });
+    expect(play.passes(MINUTE)).toEqual([]);
+  });
+
   it('who has chosen has had their word; the one who is missing is replaced', () => {
     const play = opened({ signOffs: [signOff('1', LADDER, 2)] }, { directory: teamWith(person('fred', ['finance_manager'])) });
     play.says('fay', approve());
@@ -222,6 +233,7 @@ describe('whatever changes', () => {
       ],
     },
     { onTimeout: { end: 'hold', hold: { role: 'cfo', forMs: HOUR, then: 'deny' } } },
+    { signOffs: [signOff('1', [level('manager', 'finance_manager', 10)], 2)], onTimeout: { end: 'hold', hold: { role: 'cfo', forMs: HOUR, then: 'deny' } } },
   );
 
   it('afterwards everyone who is asked can be asked, and looking again changes nothing', () => {
