@@ -25,6 +25,7 @@ export function tell(state: ApprovalState, context: Context, narrate: (story: St
 
 export const proofOf = ({ body, signature, keyId }: MoveCommand): Proof => ({
   commandId: body.commandId,
+  ...(body.bulk === undefined ? {} : { bulk: body.bulk }),
   packetDigest: body.packetDigest,
   signedInAt: body.signedInAt,
   issuedAt: body.issuedAt,
