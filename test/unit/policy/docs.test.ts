@@ -1,6 +1,7 @@
 /** The sample of docs/policy.md is a policy without a finding, and means what the page says. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { MEANWHILE } from '../../../domain/plan';
 import { compilePolicy, formatFindings, resolve, testScenarios, workingTimeAfter } from '../../../policy';
 
 const page = readFileSync(join(__dirname, '..', '..', '..', 'docs', 'policy.md'), 'utf8');
@@ -34,6 +35,47 @@ it('does what the scenarios of the page expect', () => {
   const tested = policy && testScenarios(policy, null, [{ path: 'scenarios/page.yaml', text }]);
   expect(tested && formatFindings(tested.findings)).toBe('');
   expect(tested?.scenarios).toHaveLength(4);
+});
+
+it('takes what the page shows of waiting, questions, a no, takeovers and operators, and plans as it says', () => {
+  const [waiting, questioning, ending] = [...page.matchAll(/```yaml waiting\n([\s\S]*?)```/g)].map(([, text]) => text ?? '');
+  const [, operators = ''] = /```yaml operators\n([\s\S]*?)```/.exec(page) ?? [];
+  const told = '    amount: recent.refunds_today\n    questions: { clock: pauses, within: 2h, at_most: 3 }\n';
+  expect(sample).toContain(told);
+  const text = sample
+    .replace(told, `    amount: recent.refunds_today\n${[waiting, questioning, ending].join('')}`)
+    .replace(/^operators:[\s\S]*?\n\n/m, `${operators}\n`);
+  const changed = compilePolicy([{ path: 'policy.yaml', text }]);
+  expect(formatFindings(changed.findings)).toBe('');
+  const resolved = changed.policy && resolve(changed.policy, refund(50_001));
+  if (!resolved?.ok) throw new Error(JSON.stringify(resolved));
+  const { meanwhile, questions, onDeny, takeoverMs, takeoverAtMostMs, operators: may } = resolved.plan;
+  expect([meanwhile.agent, meanwhile.alternative?.type, Object.keys(meanwhile.effects ?? {})]).toEqual([
+    'degrade',
+    'message.send',
+    ['tellCustomer', 'openCase', 'raiseIncident', 'pauseCredentials'],
+  ]);
+  expect([questions, onDeny.oneNo, takeoverMs, takeoverAtMostMs]).toEqual([
+    { clock: 'pauses', withinMs: 3_600_000, atMost: 3 },
+    'next_level',
+    2 * 3_600_000,
+    12 * 3_600_000,
+  ]);
+  expect([may?.roles, may?.extendAtMostMs, may?.override?.may, Object.keys(may?.override?.reasons ?? {}), may?.breakGlass?.roles]).toEqual([
+    ['desk'],
+    8 * 3_600_000,
+    ['approve', 'deny'],
+    ['unreachable', 'recall'],
+    ['desk'],
+  ]);
+});
+
+it('lists every directive, with the detail that it needs', () => {
+  const section = /\n## While it waits\n([\s\S]*?)\n## /.exec(page)?.[1] ?? '';
+  const listed = [...section.matchAll(/^\| `([a-z_]+)` \| .* \| (.*)\|$/gm)].map(([, agent, needs]) => [agent, /`([a-z_]+)/.exec(needs ?? '')?.[1] ?? null]);
+  const needs: Readonly<Record<string, string>> = { retry_once: 'retry_after', degrade: 'alternative', reduce_throughput: 'to_percent' };
+  // The first is the head of the table.
+  expect(listed.slice(1)).toEqual(MEANWHILE.map((agent) => [agent, needs[agent] ?? null]));
 });
 
 it('is due on Monday at 09:15 where half an hour is asked for on Friday at 14:45', () => {
