@@ -15,6 +15,7 @@ import { apiDeps } from '../../client/api/compose';
 import type { Doors } from '../../client/api/admission';
 import type { App } from '../../client/api/app';
 import type { Patience, PayloadAccess } from '../../client/api/deps';
+import type { Gateway } from '../../client/api/gateway';
 import { DESK_DIRECTORY, DESK_POLICY } from './desk-policy';
 import type { TestStore } from './store';
 
@@ -23,6 +24,8 @@ const QUICK: Patience = { engineMs: 100, moveMs: 300, tryMs: 200, openMs: 200, w
 export interface ApiWorldOptions {
   readonly store: TestStore;
   readonly client?: Client;
+  /** Instead of an engine: what the record makes of what the API hands over. */
+  readonly gateway?: (core: Core) => Gateway;
   readonly taskQueue?: string;
   readonly clock?: Clock;
   readonly patience?: Patience;
@@ -69,7 +72,7 @@ export async function openApi(options: ApiWorldOptions): Promise<ApiWorld> {
   );
   const away = options.client ? null : Connection.lazy({ address: '127.0.0.1:1' });
   const client = options.client ?? new Client({ connection: away ?? (undefined as never) });
-  const deps = apiDeps(core, {
+  const made = apiDeps(core, {
     client,
     taskQueue: options.taskQueue ?? 'test',
     patience: options.patience ?? QUICK,
@@ -77,6 +80,7 @@ export async function openApi(options: ApiWorldOptions): Promise<ApiWorld> {
     ...(options.doors === undefined ? {} : { doors: options.doors }),
     ...(options.payloads === undefined ? {} : { payloads: options.payloads }),
   });
+  const deps = options.gateway ? { ...made, gateway: options.gateway(core) } : made;
   const app = await buildApi(deps);
   for (const tenant of [API_TENANT, OTHER_TENANT]) await publishDesk(store, tenant, options.directory ?? API_DIRECTORY);
   const key = async (tenant: string, agent: string): Promise<string> => {

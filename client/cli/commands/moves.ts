@@ -38,7 +38,7 @@ async function send(world: World, options: Keyed, connection: Connection, to: st
   );
 }
 
-const move = (world: World, options: Keyed, id: string, body: { readonly type: MoveType } & object): Promise<void> =>
+const move = (world: World, options: Keyed, id: string, body: { readonly type: MoveType; readonly [field: string]: unknown }): Promise<void> =>
   send(world, options, asPerson(world, options), `/v1/approvals/${encodeURIComponent(id)}/moves`, parsed(MoveSchema, body), body.type);
 
 /** The packet that a deciding move names: the one that was read, or the present one. */
