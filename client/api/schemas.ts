@@ -127,6 +127,7 @@ export const TicketsSchema = page(
       queue: z.string(),
       owner: z.string(),
       title: z.string(),
+      evidence: z.array(z.object({ name: z.string(), sha256: z.string() })).describe('Of a case: what there is to look at, each by the SHA-256 of its content'),
       state: z.string(),
       created_at: z.string(),
     })

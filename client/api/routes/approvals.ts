@@ -175,13 +175,14 @@ export function approvalRoutes(app: App, { deps, makeMove }: Context): void {
     async (request) => {
       const { items, nextCursor } = await listTickets(db, thePerson(request), request.query);
       return {
-        items: items.map(({ ticket_id, approval_id, kind, queue, owner, title, state, created_at }) => ({
+        items: items.map(({ ticket_id, approval_id, kind, queue, owner, title, evidence, state, created_at }) => ({
           ticket_id,
           approval_id,
           kind,
           queue,
           owner,
           title,
+          evidence: [...evidence],
           state,
           created_at,
         })),
