@@ -360,6 +360,7 @@ export async function project(
   const { state, head, recorded } = added;
   const { tenant, approvalId } = submitted;
   const { answer, delivery, looked } = also;
+  const projected = projectionOf(submitted, added, directory, now, result);
   const again = recorded.flatMap(({ event }) => (event.type === 'delivery_reopened' ? [event.owedId] : []));
   await trx
     .with('answered', (cte) => (answer ? cte.insertInto('answers').values(answer) : NOTHING))
@@ -399,8 +400,11 @@ export async function project(
     )
     .updateTable('approvals')
     .set((eb) => ({
-      ...projectionOf(submitted, added, directory, now, result),
-      ...(looked ? { looked_directory: looked.directory, looked_policy: looked.policy } : {}),
+      ...projected,
+      ...(looked
+        ? { looked_directory: looked.directory, looked_policy: looked.policy }
+        : // Whoever came or went meanwhile has still to be found out: this was no look.
+          { anew_at: eb.case().when('anew_at', '<=', now).then(eb.ref('anew_at')).else(projected.anew_at).end() }),
       ...(adopts === 'all' ? { adopted: head.seq } : {}),
       ...(adopts === 'along'
         ? {

@@ -192,8 +192,6 @@ async function judge(deps: CommitDeps, trx: Transaction<Tables>, loaded: Loaded,
   }
   const admitted = await admitCommand(deps, trx, input.tenant, input.approvalId, command.commandId);
   if ('refusal' in admitted) return stray(loaded, admitted.refusal, command.commandId, admitted.body);
-  const other = otherAgent(loaded, admitted.body);
-  if (other) return refused(other, command.commandId, admitted.body);
   const move: Command = { type: 'move', id: command.commandId, ...admitted };
   const decision = decide(loaded.state, move, context);
   if ('refusal' in decision) return refused(decision.refusal, command.commandId, admitted.body);
@@ -220,12 +218,6 @@ async function stopped(trx: Transaction<Tables>, loaded: Loaded, context: Contex
   if (!pause) return { events: [], refusal: null, body: null };
   const decision = decide(state, { type: 'withdraw', by: pause.by, reason: `intake of ${whichOf(pause)} was paused: ${pause.reason}` }, context);
   return { events: 'events' in decision ? decision.events : [], refusal: null, body: null };
-}
-
-/** An agent moves what it asked for, and nothing else. */
-function otherAgent({ agent }: Loaded, body: CommandBody): Refusal | null {
-  if (body.agent === undefined || body.agent === agent) return null;
-  return { code: 'not_the_agent', message: `${body.agent} did not ask for this, ${agent} did; only the agent that asked answers questions and adds evidence` };
 }
 
 /** A message that nobody with authority sent: refused, and on the record as long as there are not too many. */

@@ -45,6 +45,16 @@ const anew = async (approvalId: string) => (await world.story(approvalId)).filte
 const historyOf = async (approvalId: string): Promise<number> =>
   (await world.client.workflow.getHandle(approvalWorkflowId(TENANT, approvalId)).describe()).historyLength;
 
+/** As the schedule does: again and again, since one that is busy is left for the next. */
+const swept = async (approvalId: string): Promise<unknown> =>
+  await until(async () => {
+    await sweep();
+    return (await anew(approvalId)).length > 0;
+  }, 'it is found out who is there');
+const unsettled = async (approvalId: string): Promise<number> =>
+  (await store.db.selectFrom('deliveries').select('owed_id').where('approval_id', '=', approvalId).where('status', 'in', ['owed', 'failed_for_now']).execute())
+    .length;
+
 /** Asked, and the message is out, so that nothing of its own makes its history longer. */
 async function waiting(): Promise<string> {
   const { approvalId } = await world.ask(refund(48_000));
@@ -61,14 +71,16 @@ describe('who is there now', () => {
       'name: Fay Okafor, email: fay@example.com, roles: []',
     ).replace('finance_manager: [fay, finn]', 'finance_manager: [finn]');
     await publish(store, TRIOS_POLICY, without);
-    await sweep();
-    await until(async () => (await anew(theirs)).length > 0, 'it is asked anew');
+    await swept(theirs);
     expect(await anew(theirs)).toMatchObject([{ owner: 'finn', asked: [{ person: 'finn', role: 'finance_manager' }] }]);
     await until(async () => (await world.story(theirs)).some((e) => e.type === 'attempted' && e.kind === 'ask' && e.to === 'finn'), 'Finn is asked');
     // A directory that changes nothing for them: the look is remembered, and neither record nor engine hear of it.
     const { directory_hash: held } = await store.db.selectFrom('active').select('directory_hash').where('tenant', '=', TENANT).executeTakeFirstOrThrow();
     await publish(store, TRIOS_POLICY, without.replace('name: Sue Lind', 'name: Susan Lind'));
-    await until(async () => (await row(theirs)).adopted === (await row(theirs)).head, 'its workflow has seen all of it');
+    await until(
+      async () => (await unsettled(theirs)) === 0 && (await row(theirs)).adopted === (await row(theirs)).head,
+      'all is out, and its workflow has seen it',
+    );
     const before = [(await row(theirs)).head, await historyOf(theirs)];
     await sweep();
     const seen = await row(theirs);
@@ -83,18 +95,16 @@ describe('who is there now', () => {
     await publish(
       store,
       TRIOS_POLICY,
-      DESK_DIRECTORY.replace('roles: [finance_manager] }', `roles: [finance_manager], absences: [{ from: ${from}, to: 2099-01-01T00:00:00.000Z }] }`),
+      DESK_DIRECTORY.replace('roles: [finance_manager] }', `roles: [finance_manager], absences: [{ from: "${from}", to: "2099-01-01T00:00:00.000Z" }] }`),
     );
     const { approvalId } = await world.ask(refund(48_000));
     await until(async () => (await row(approvalId)).state === 'waiting', 'somebody is asked');
     const asked = (await world.story(approvalId)).flatMap((e) => (e.type === 'level_opened' ? e.asked.map((a) => a.person) : []));
     // On a machine that took longer than that, Finn is asked at once, and there is nothing to find out.
     if (asked[0] === 'fay') {
+      // Nothing that happens meanwhile makes it forgotten.
       expect((await row(approvalId)).anew_at).toBe(from);
-      await until(async () => {
-        await sweep();
-        return (await anew(approvalId)).length > 0;
-      }, 'Finn is asked');
+      await swept(approvalId);
       expect(await anew(approvalId)).toMatchObject([{ owner: 'finn' }]);
     } else expect(asked).toEqual(['finn']);
   });
@@ -104,8 +114,7 @@ describe('who is there now', () => {
     const approvalId = await waiting();
     const due = (await row(approvalId)).due_at ?? '';
     await publish(store, CALENDAR('00:00-00:10'), DESK_DIRECTORY);
-    await sweep();
-    await until(async () => (await anew(approvalId)).length > 0, 'it is resolved anew');
+    await swept(approvalId);
     const [event] = await anew(approvalId);
     // Half an hour in days of ten minutes.
     expect(event && Date.parse(event.dueAt) - Date.parse(due)).toBeGreaterThan(24 * 3_600_000);
