@@ -24,6 +24,42 @@ const besides = fc.record(
   { requiredKeys: [] },
 );
 
+const open = fc.constantFrom('a', 'b').map((queue) => ({ queue, owner: 'lead', title: 'Look at it' }));
+
+/** What the agent is told, with the detail that it needs, and what is carried out for it. */
+const told = fc
+  .record({
+    agent: fc.constantFrom(...MEANWHILE),
+    after: minutes,
+    percent: fc.integer({ min: 1, max: 99 }),
+    safe: fc.constantFrom('pay', 'close'),
+    effects: fc.option(
+      fc
+        .record(
+          {
+            tell_customer: fc.constant({ subject: 'Under review', text: 'We are looking at it.' }),
+            open_case: open,
+            raise_incident: open,
+            pause_credential: fc.constantFrom('crm', 'bank').map((credential) => ({ credential, reason: 'looked at' })),
+          },
+          { requiredKeys: [] },
+        )
+        .filter((effects) => Object.keys(effects).length > 0),
+    ),
+  })
+  .map(({ agent, after, percent, safe, effects }) => ({
+    agent,
+    operator: 'look',
+    ...(agent === 'retry_once' ? { retry_after: after } : {}),
+    ...(agent === 'degrade' ? { alternative: { type: safe, summary: 'Do less' } } : {}),
+    ...(agent === 'reduce_throughput' ? { to_percent: percent } : {}),
+    ...(effects ? { effects } : {}),
+  }));
+
+const questions = fc
+  .record({ clock: fc.constantFrom('pauses', 'pauses', 'runs'), within: minutes, at_most: fc.integer({ min: 0, max: 30 }) }, { requiredKeys: [] })
+  .filter((said) => Object.keys(said).length > 0);
+
 const askingRows = fc.record({
   trigger,
   kind: fc.constantFrom('approval', 'escalation'),
@@ -33,12 +69,15 @@ const askingRows = fc.record({
   chain: fc.boolean(),
   risk: fc.constantFrom(...RISKS),
   urgency: fc.constantFrom(...URGENCIES),
-  agent: fc.constantFrom(...MEANWHILE),
+  told,
+  questions: fc.option(questions),
   evidence: fc.subarray(['a', 'b', 'c']),
   end: fc.constantFrom('expire', 'deny'),
   same: fc.boolean(),
   tell: fc.boolean(),
   takeover: minutes,
+  longer: fc.option(fc.integer({ min: 1, max: 600 })),
+  moves: fc.boolean(),
   order: fc.constantFrom('none', 'sequence', 'parallel'),
   besides,
 });
@@ -46,31 +85,56 @@ const askingRows = fc.record({
 export const anyRow: fc.Arbitrary<Omit<Row, 'id'>> = fc.oneof(
   {
     weight: 6,
-    arbitrary: askingRows.map(({ trigger: t, agent, end, same, tell, takeover, chain, order, besides: also, ladder: levels, kind, ...rest }) => ({
-      ...askingRow,
-      ...rest,
-      ...t,
-      kind,
-      ladder: levels,
-      meanwhile: { agent, operator: 'look' },
-      on_timeout: { end, ...also },
-      on_deny: { path: 'stop', tell_requester: tell },
-      same_person_allowed: same,
-      takeover_within: takeover,
-      ...(order !== 'none' && kind === 'approval'
-        ? {
-            order,
-            sign_offs: [
-              {},
-              { ladder: [{ role: 'officer', within: '7m' }], lane: 'engineering' },
-              { ladder: levels.slice(-1), lane: rest.lane === 'customer' ? 'finance' : 'customer' },
-            ],
-          }
-        : {}),
-      ...(chain && order === 'none' && kind === 'approval'
-        ? { amount: 'action.params.amount', sign_offs: [{}, { only: 'above_authority', ladder: [{ role: 'chief', within: '5m' }], lane: 'manager' }] }
-        : {}),
-    })),
+    arbitrary: askingRows.map(
+      ({
+        trigger: t,
+        told: meanwhile,
+        questions: asked,
+        end,
+        same,
+        tell,
+        takeover,
+        longer,
+        moves,
+        chain,
+        order,
+        besides: also,
+        ladder: levels,
+        kind,
+        ...rest
+      }) => ({
+        ...askingRow,
+        ...rest,
+        ...t,
+        kind,
+        ladder: levels,
+        meanwhile,
+        ...(asked ? { questions: asked } : {}),
+        on_timeout: { end, ...also },
+        on_deny: {
+          path: 'stop',
+          tell_requester: tell,
+          // Where it could have no effect it is refused.
+          ...(moves && levels.length > 1 && !(kind === 'approval' && rest.tier === 'dual') ? { one_no: 'next_level' } : {}),
+        },
+        same_person_allowed: same,
+        takeover_within: takeover,
+        ...(longer === null ? {} : { takeover_at_most: `${String(Number.parseInt(takeover, 10) + longer)}m` }),
+        ...(order !== 'none' && kind === 'approval'
+          ? {
+              order,
+              sign_offs: [
+                {},
+                { ladder: [{ role: 'officer', within: '7m' }], lane: 'engineering' },
+                { ladder: levels.slice(-1), lane: rest.lane === 'customer' ? 'finance' : 'customer' },
+              ],
+            }
+          : {}),
+        ...(chain && order === 'none' && kind === 'approval'
+          ? { amount: 'action.params.amount', sign_offs: [{}, { only: 'above_authority', ladder: [{ role: 'chief', within: '5m' }], lane: 'manager' }] }
+          : {}),
+      }),
+    ),
   },
   { weight: 1, arbitrary: trigger.map((t) => ({ ...t, tier: 'none', lane: 'manager', owner: 'lead' })) },
   { weight: 1, arbitrary: trigger.map((t) => ({ ...t, effect: 'block', lane: 'security', owner: 'officer', on_deny: { path: 'never' } })) },

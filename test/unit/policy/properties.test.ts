@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { MEANWHILE, TIERS, TIMEOUT_ENDS, type Effect, type Plan } from '../../../domain/plan';
+import { MEANWHILE, QUESTIONS, TIERS, TIMEOUT_ENDS, type Effect, type Meanwhile, type Plan } from '../../../domain/plan';
 import { compilePolicy, explain, resolve, type RoutingInput } from '../../../policy';
 import { RISKS, URGENCIES } from '../../../policy/schema';
 import { anyRow as plainRow, inputs as plainInputs } from './generators';
@@ -56,6 +56,10 @@ const inputs: fc.Arbitrary<RoutingInput> = fc.tuple(plainInputs, fc.option(fc.co
   action: { ...input.action, params: { ...input.action.params, ...(days === null ? {} : { days }) } },
 }));
 
+/** What is carried out while it waits, each by its name, credentials by theirs. */
+const carriedOut = ({ effects }: Meanwhile): string[] =>
+  Object.entries(effects ?? {}).flatMap(([name, value]) => (Array.isArray(value) ? value.map(({ credential }: { credential: string }) => credential) : [name]));
+
 const total = (plan: Plan, i: number): number => (plan.signOffs[i]?.ladder ?? []).reduce((sum, l) => sum + l.withinMs, 0);
 
 /** Why `after` is looser than `before`, empty when it is not. */
@@ -70,6 +74,20 @@ function loosened(before: Plan, after: Plan): string[] {
   want(RISKS.indexOf(after.risk as (typeof RISKS)[number]) >= RISKS.indexOf(before.risk as (typeof RISKS)[number]), 'risk');
   want(URGENCIES.indexOf(after.urgency as (typeof URGENCIES)[number]) >= URGENCIES.indexOf(before.urgency as (typeof URGENCIES)[number]), 'urgency');
   want(MEANWHILE.indexOf(after.meanwhile.agent) >= MEANWHILE.indexOf(before.meanwhile.agent), 'meanwhile');
+  if (after.meanwhile.agent === before.meanwhile.agent) {
+    want((after.meanwhile.retryAfterMs ?? 0) >= (before.meanwhile.retryAfterMs ?? 0), 'tries again sooner');
+    want((after.meanwhile.toPercent ?? 0) <= (before.meanwhile.toPercent ?? 0), 'more throughput');
+  }
+  want(
+    carriedOut(before.meanwhile).every((name) => carriedOut(after.meanwhile).includes(name)),
+    'carried out meanwhile',
+  );
+  const [was, is] = [before.questions ?? QUESTIONS, after.questions ?? QUESTIONS];
+  want(is.clock === 'runs' || was.clock === 'pauses', 'the clock pauses');
+  want(is.withinMs <= was.withinMs, 'longer questions');
+  want(is.atMost <= was.atMost, 'more questions');
+  want((after.takeoverAtMostMs ?? after.takeoverMs) <= (before.takeoverAtMostMs ?? before.takeoverMs), 'longer takeover');
+  want(after.onDeny.oneNo === undefined || before.onDeny.oneNo !== undefined, 'a no that does not end it');
   want(TIMEOUT_ENDS.indexOf(after.onTimeout.end) <= TIMEOUT_ENDS.indexOf(before.onTimeout.end), 'end');
   want(
     before.evidence.every((e) => after.evidence.includes(e)),
@@ -111,6 +129,23 @@ function loosened(before: Plan, after: Plan): string[] {
   return looser;
 }
 
+/** Which of the moves of people, agents and operators are other than before, so that a property is known to have looked at them. */
+function changedIn(before: Plan, after: Plan): string[] {
+  const of = (plan: Plan): [string, unknown][] => [
+    ['clock', (plan.questions ?? QUESTIONS).clock],
+    ['questions', (plan.questions ?? QUESTIONS).atMost],
+    ['takeover', plan.takeoverAtMostMs],
+    ['one no', plan.onDeny.oneNo],
+    ['retry', plan.meanwhile.retryAfterMs],
+    ['throughput', plan.meanwhile.toPercent],
+    ['effects', carriedOut(plan.meanwhile).length],
+    ['paused', plan.meanwhile.effects?.pauseCredentials?.length],
+  ];
+  if (before.effect === 'allow' || after.effect === 'block') return [];
+  const now = new Map(of(after));
+  return of(before).flatMap(([what, was]) => (was === undefined || was === now.get(what) ? [] : [what]));
+}
+
 describe('adding a row', () => {
   it('never loosens, wherever it is put', () => {
     const seen = new Set<string>();
@@ -123,6 +158,7 @@ describe('adding a row', () => {
       // What could not be routed before for an unreadable amount can only be so still.
       if (!before.ok) throw new Error('a refusal became a plan');
       seen.add(`${before.plan.effect} to ${after.plan.effect}`);
+      for (const what of changedIn(before.plan, after.plan)) seen.add(what);
       expect(loosened(before.plan, after.plan)).toEqual([]);
     });
     fc.assert(grows, { numRuns: 150 });
@@ -136,6 +172,7 @@ describe('adding a row', () => {
         'approval to escalation',
         'approval to block',
         'escalation to escalation',
+        ...['clock', 'questions', 'takeover', 'one no', 'retry', 'throughput', 'effects', 'paused'],
       ]),
     );
   });
@@ -160,6 +197,11 @@ function regardlessOfOrder(plan: Plan) {
     ...{ effect: plan.effect, tier: plan.tier, risk: plan.risk, urgency: plan.urgency, agent: plan.meanwhile.agent },
     ...{
       takeover: plan.takeoverMs,
+      takeoverAtMost: plan.takeoverAtMostMs,
+      questions: plan.questions,
+      oneNo: plan.onDeny.oneNo,
+      detail: [plan.meanwhile.retryAfterMs, plan.meanwhile.toPercent],
+      carriedOut: byName(carriedOut(plan.meanwhile)),
       same: plan.samePersonAllowed,
       told: plan.onDeny.tellRequester,
       amount: plan.amount,
