@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { callbackBody, sign } from '../../activities/callback';
+import { callbackBody, questionBody, sign } from '../../activities/callback';
 import { startAgent, type Agent } from '../../examples/http-agent/agent';
 import type { Entry } from '../../examples/http-agent/journal';
 import { createSender, digestOf, OTHER_SECRET, SECRET, type Sender } from './callback-sender';
@@ -96,6 +96,31 @@ describe('an agent that paused', () => {
     await agent.submit({}, 'apr_1');
     await sender.send(agent.url, await sender.result('apr_1', outcome));
     expect(agent.outcomes()).toMatchObject([{ outcome, did }]);
+  });
+
+  it('answers a question with its key, every time under the same one; what it does not know, and what it does not understand, it leaves alone', async () => {
+    const knowing = await startAgent({
+      apiUrl: desk.url,
+      key: 'key-1',
+      secret: SECRET,
+      journal: join(dir, 'knowing.jsonl'),
+      answer: ({ text }) => (text.includes('order') ? 'Order 7' : null),
+    });
+    const now = new Date().toISOString();
+    const ask = async (text: string, type?: string) => {
+      const asked = questionBody({ tenant: 'acme', approvalId: 'apr_1', question: 'q1', text, dueAt: now, since: now });
+      const body = type === undefined ? asked : asked.replace('approval.question', type);
+      const answer = await fetch(knowing.url, { method: 'POST', body, headers: sign({ secrets: [SECRET], id: 'apr_1_4-0', timestamp: now, body }) });
+      return [answer.status, await answer.json()];
+    };
+    expect(await ask('Which order?')).toEqual([200, { answered: true }]);
+    expect(await ask('Which order?')).toEqual([200, { answered: true }]);
+    expect(await ask('Who are you?')).toEqual([200, { ignored: true }]);
+    expect(await ask('Which order?', 'approval.later')).toEqual([200, { ignored: true }]);
+    const reply = { key: 'apr_1/q1', auth: 'Bearer key-1', body: { question: 'q1', text: 'Order 7' } };
+    expect(desk.asked).toEqual([reply, reply]);
+    expect(knowing.outcomes()).toEqual([]);
+    await knowing.stop();
   });
 
   it('acts once when it is called ten times, one after the other and at once', async () => {
