@@ -15,7 +15,7 @@ export class CalendarError extends Error {
   override readonly name = 'CalendarError';
 }
 
-export interface Roster {
+interface Roster {
   /** Ids and addresses as they are written, who is first first. */
   readonly who: readonly string[];
   readonly until: Instant;

@@ -52,7 +52,7 @@ interface PeopleDeps {
   readonly sources?: readonly PeopleSource[];
 }
 
-export interface Changed<T> {
+interface Changed<T> {
   readonly value: T;
   readonly directory: PublishResult;
   readonly policy: PublishResult | null;

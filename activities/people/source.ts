@@ -20,7 +20,7 @@ export interface KnownPerson {
 }
 
 /** Somebody whom a source knows not to be there any more: no other source's word brings them back. */
-export interface Gone {
+interface Gone {
   readonly id: string;
   /** Null where it was forgotten with the rest. */
   readonly email: string | null;

@@ -25,7 +25,7 @@ export async function documentOf(db: Db | Trx, tenant: string): Promise<{ readon
 /** Instants are compared as text, so all of them are written alike. */
 const utc = (instant: string): string => new Date(instant).toISOString();
 
-export const fileSource: PeopleSource = {
+const fileSource: PeopleSource = {
   name: 'the file',
   async read(trx, tenant, now) {
     const file = await documentOf(trx, tenant);
@@ -63,7 +63,7 @@ export function roleOfGroup(name: string, prefix: string): string | null {
 /** What pages and mails call a user: as the provider shows them, else by their names. */
 const nameOf = ({ name, givenName, familyName, userName }: ScimUser): string => (name || `${givenName} ${familyName}`.trim() || userName).slice(0, 200);
 
-export const scimSource: PeopleSource = {
+const scimSource: PeopleSource = {
   name: 'the identity provider',
   async read(trx, tenant) {
     const { users, groups } = await providedBy(trx, tenant);
@@ -90,7 +90,7 @@ export const scimSource: PeopleSource = {
   },
 };
 
-export const absenceSource: PeopleSource = {
+const absenceSource: PeopleSource = {
   name: 'absences that people set',
   async read(trx, tenant, now) {
     const set = await absencesOf(trx, tenant, now);
@@ -99,7 +99,7 @@ export const absenceSource: PeopleSource = {
   },
 };
 
-export const feedSource: PeopleSource = {
+const feedSource: PeopleSource = {
   name: 'calendars of duty',
   async read(trx, tenant, now) {
     const feeds = Object.entries((await documentOf(trx, tenant))?.document.feeds ?? {});

@@ -39,7 +39,7 @@ interface WatchDeps {
   readonly lookMs?: number;
 }
 
-export interface Watch {
+interface Watch {
   /** One look at everything; never throws. */
   look(): Promise<void>;
   stop(): Promise<void>;

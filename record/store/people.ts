@@ -13,7 +13,7 @@ export async function lockPeople(trx: Trx, tenant: string): Promise<void> {
   await sql`select pg_advisory_xact_lock(hashtextextended(${`people\n${tenant}`}, 0))`.execute(trx);
 }
 
-export interface PeopleState {
+interface PeopleState {
   /** What the last composition published; null before the first. */
   readonly composedHash: string | null;
   /** When duty changes next; null: not by time. */
@@ -57,7 +57,7 @@ export async function tenantsToCompose(db: Db, now: Instant): Promise<readonly s
   return rows.map((row) => row.tenant);
 }
 
-export interface Source {
+interface Source {
   /** Null: nothing was ever read. */
   readonly text: string | null;
   readonly address: string;
@@ -87,7 +87,7 @@ export async function feedsOf(db: Db | Trx, tenant: string): Promise<ReadonlyMap
   return new Map(rows.map(({ name, ...row }) => [name, row]));
 }
 
-export interface Taken {
+interface Taken {
   readonly tenant: string;
   readonly kind: 'file' | 'feed';
   /** Of a calendar: its role. */

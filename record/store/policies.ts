@@ -121,12 +121,12 @@ export async function timeOf(trx: Trx, given: Instant | undefined, last: Instant
   return given === undefined && last !== null && last > now ? last : now;
 }
 
-export interface PublishContent {
+interface PublishContent {
   readonly policy?: PolicyContent;
   readonly directory?: DirectoryContent;
 }
 
-export interface PublishResults {
+interface PublishResults {
   readonly policy: PublishResult | null;
   readonly directory: PublishResult | null;
 }

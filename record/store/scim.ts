@@ -108,7 +108,7 @@ interface Window {
   readonly take: number;
 }
 
-export interface Found<T> {
+interface Found<T> {
   readonly total: number;
   readonly items: readonly T[];
 }

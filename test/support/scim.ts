@@ -5,11 +5,12 @@ import type { TestStore } from './store';
 
 export interface Answer {
   readonly status: number;
-  // Answers of a provider's protocol, looked into by path.
-  readonly body: Readonly<Record<string, never>> & {
+  /** Of resources and lists the parts that tests read by name. */
+  readonly body: {
     readonly id: string;
     readonly totalResults: number;
     readonly Resources: readonly { readonly id: string }[];
+    readonly [name: string]: unknown;
   };
   readonly text: string;
 }
@@ -60,5 +61,5 @@ export async function callScim(app: App, token: string, method: 'GET' | 'POST' |
     headers: { authorization: `Bearer ${token}`, ...(body === undefined ? {} : { 'content-type': 'application/scim+json; charset=utf-8' }) },
     ...(body === undefined ? {} : { payload: typeof body === 'string' ? body : JSON.stringify(body) }),
   });
-  return { status: response.statusCode, text: response.body, body: response.body === '' ? ({} as Answer['body']) : response.json() };
+  return { status: response.statusCode, text: response.body, body: response.body === '' ? { id: '', totalResults: 0, Resources: [] } : response.json() };
 }

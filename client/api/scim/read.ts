@@ -9,6 +9,7 @@ import { z } from 'zod';
 import type { GroupFields, UserFields } from '../../../record/store/scim';
 import { invalid, ScimError } from './errors';
 import { attributeOf } from './filter';
+import { GROUP_SCHEMA, USER_SCHEMA } from './resources';
 
 const OPERATIONS_MAX = 1_000;
 const TEXT_MAX = 200;
@@ -145,8 +146,6 @@ function checkSchemas(attributes: Attributes, schema: string): void {
     throw new ScimError(400, 'invalidSyntax', `schemas must name ${schema}`);
 }
 
-const USER_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:User';
-const GROUP_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Group';
 const PATCH_SCHEMA = 'urn:ietf:params:scim:api:messages:2.0:PatchOp';
 
 /** A whole user. `before`: whom it replaces; who was deactivated stays so until it is said otherwise. */

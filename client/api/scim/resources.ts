@@ -8,7 +8,7 @@ import { ScimError } from './errors';
 export const USER_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:User';
 export const GROUP_SCHEMA = 'urn:ietf:params:scim:schemas:core:2.0:Group';
 const LIST = 'urn:ietf:params:scim:api:messages:2.0:ListResponse';
-export const COUNT_MAX = 200;
+const COUNT_MAX = 200;
 
 export type Resource = Readonly<Record<string, unknown>>;
 

@@ -2,6 +2,7 @@
  * `countersign absence`: when you are away and who stands in, over HTTP; an operator says it of others with --person.
  */
 import type { Command } from 'commander';
+import type { z } from 'zod';
 import { visible } from '../../../domain/text';
 import { AbsenceSchema } from '../../api/schemas';
 import { call } from '../../sdk/http';
@@ -23,7 +24,7 @@ function instantOf(text: string, name: string): string {
 export function absenceCommands(program: Command, world: World): void {
   const absence = program.command('absence').description('when you are away, and who stands in');
 
-  const said = (options: Options, value: typeof AbsenceSchema._output): void =>
+  const said = (options: Options, value: z.output<typeof AbsenceSchema>): void =>
     answer(world, options, value, () =>
       value.absences.length === 0
         ? `${visible(value.person)} is not away.`
