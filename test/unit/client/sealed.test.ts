@@ -17,7 +17,15 @@ const asked = [
   { person: 'sue', role: 'security_officer' },
 ];
 const OPENED = [
-  { type: 'routed', signOffs: ['1'], packetDigest: 'd', rows: [] },
+  {
+    type: 'routed',
+    policy: { name: 'desk', version: '1', hash: 'h' },
+    lane: 'security',
+    effect: 'approval',
+    signOffs: ['1'],
+    packetDigest: 'd',
+    rows: [],
+  },
   { type: 'level_opened', signOff: '1', level: 0, name: 'security', role: 'security_officer', asked, owner: 'sam', dueAt: AT, reminders: [], owed: [] },
 ];
 const YES = {
