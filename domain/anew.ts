@@ -35,7 +35,8 @@ function resolveOne(story: Story, context: Context, open: SignOffState, signOff:
   const { asked, owner, fresh, gone } = found;
   const times = timesOf(open, signOff, context);
   const later = times.dueAt !== open.dueAt || !sameTexts(times.reminders, open.reminders);
-  if (!later && owner === open.owner && sameAsked(asked, open.asked)) return;
+  // Nobody owns a hold whose backups have all signed and are too few.
+  if (!later && owner === (open.owner ?? '') && sameAsked(asked, open.asked)) return;
   const { plan, directory } = context;
   // While its clock stands still it has what was left of it, whatever the instant says.
   const dueAt = dueNow({ ...open, dueAt: times.dueAt }, context) ?? times.dueAt;

@@ -5,7 +5,7 @@
  */
 import { refusersOf } from './authority';
 import { isAbsent, personOf, rosterOf, type Seat } from './directory';
-import { choicesOf } from './dual';
+import { choicesOf, countedOf } from './dual';
 import type { Asked } from './events';
 import { idsOf, openSignOffs, type ApprovalState, type SignOffState } from './state';
 import type { SignOff } from './plan';
@@ -20,7 +20,7 @@ export const askedRole = ({ hold, level }: SignOffState, signOff: SignOff | unde
  */
 export function excludedFrom(state: ApprovalState, { plan, requesters }: Pick<Context, 'plan' | 'requesters'>, id: string): string[] {
   const one = state.signOffs.find((s) => s.id === id);
-  const signed = state.signOffs.filter((s) => s.id === id || !plan.samePersonAllowed).flatMap((s) => s.given);
+  const signed = state.signOffs.filter((s) => s.id === id || !plan.samePersonAllowed).flatMap((s) => countedOf(state, plan, s));
   return [...requesters, ...refusersOf(plan), ...idsOf(signed), ...idsOf(one?.refused ?? []), ...(one?.passed ?? [])];
 }
 

@@ -2,6 +2,7 @@
  * Authority: how far a role's yes reaches. Exact at the limit; an error across currencies is a refusal, never a guess.
  * Pure: imports only from domain.
  */
+import { countedOf } from './dual';
 import { CurrencyMismatch, compareMoney, formatMoney } from './money';
 import type { Refusal } from './moves';
 import type { Plan, SignOff } from './plan';
@@ -11,7 +12,7 @@ import type { ApprovalState } from './state';
 export function authorityFor(role: string, signOff: SignOff, state: ApprovalState, plan: Plan): 'full' | 'endorsement' | Refusal {
   try {
     if (reaches(role, plan)) return 'full';
-    if (state.signOffs.some((s) => s.given.some((d) => lifts(d.role, plan)))) return 'endorsement';
+    if (state.signOffs.some((s) => countedOf(state, plan, s).some((d) => lifts(d.role, plan)))) return 'endorsement';
     // Those that are not given yet: later ones, and in a stage of several those beside it.
     const missing = plan.signOffs.filter(({ id }) => id !== signOff.id && !state.signOffs.some((s) => s.id === id && s.status === 'given'));
     if (missing.some((s) => s.ladder.every((l) => lifts(l.role, plan)))) return 'endorsement';

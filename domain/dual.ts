@@ -44,6 +44,13 @@ export function sealedOf(state: ApprovalState, plan: Plan): readonly Sealed[] {
 export const isSealed = (state: ApprovalState, plan: Plan, signOff?: string): boolean =>
   sealedOf(state, plan).some((s) => signOff === undefined || s.signOff === signOff);
 
+/**
+ * Who counts as having said yes to a sign-off, for what follows elsewhere: whom it lifts over a limit, who may still be asked. While it is
+ * sealed everyone who has chosen, or what follows would tell what they chose; one no among them ends all of it.
+ */
+export const countedOf = (state: ApprovalState, plan: Plan, one: SignOffState): readonly Decider[] =>
+  isSealed(state, plan, one.id) ? choicesOf(one) : one.given;
+
 /** All that may be said of it: `1 of 2 has chosen`. */
 export const sealedWords = ({ chosen, of }: Sealed): string => `${String(chosen)} of ${String(of)} ${chosen === 1 ? 'has' : 'have'} chosen`;
 
