@@ -315,6 +315,7 @@ export type ApprovalEvent =
         readonly level: number;
         readonly by: string;
         readonly role: string;
+        readonly for?: string;
         readonly reason: string;
         readonly directory: string;
         readonly proof: Proof;

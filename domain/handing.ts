@@ -82,7 +82,17 @@ export function passUp(state: ApprovalState, command: MoveCommand, { reason }: P
   if (!reason.trim()) return refuse('reason_required', 'Say why it goes to the level above: they are told');
   const story = new Story(state, context.now);
   claimFirst(story, acting, command);
-  story.tell({ type: 'passed_up', signOff: open.id, level: open.level, by, role, reason, directory: context.directory.hash, proof: proofOf(command) });
+  story.tell({
+    type: 'passed_up',
+    signOff: open.id,
+    level: open.level,
+    by,
+    role,
+    ...standingIn(acting),
+    reason,
+    directory: context.directory.hash,
+    proof: proofOf(command),
+  });
   if (!open.hold) openLevel(story, context, signOff, open.level + 1);
   const last = story.events.at(-1)?.type;
   if (last === 'level_opened' || last === 'held') return { events: story.events };

@@ -382,7 +382,7 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
     }
     case 'passed_up': {
       const one = state.signOffs.find((s) => s.id === event.signOff);
-      return { ...state, signOffs: patchSignOff(state, event.signOff, { passed: [...(one?.passed ?? []), event.by] }) };
+      return { ...state, signOffs: patchSignOff(state, event.signOff, { passed: [...(one?.passed ?? []), ...idsOf([{ ...event, person: event.by }])] }) };
     }
     case 'said_no': {
       const one = state.signOffs.find((s) => s.id === event.signOff);

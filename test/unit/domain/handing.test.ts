@@ -187,6 +187,18 @@ describe('passing up', () => {
     play.says('ada', passUp());
     expect(play.last('level_opened').asked).toEqual([{ person: 'bo', role: 'cfo' }]);
   });
+
+  it('for an absent person passes it up for both of them: neither is paged for it', () => {
+    const away = [{ from: START, to: after(START, 20 * MINUTE), deputy: 'dan' }];
+    const team = directoryOf([person('ada', ['finance_manager', 'operations'], away), person('dan', ['operations']), person('eve', ['operations'])], {
+      operations: ['ada', 'dan', 'eve'],
+    });
+    const play = opened({ signOffs: [signOff('1', LADDER.slice(0, 1))], onTimeout: HOLD }, team);
+    play.passes(10 * MINUTE);
+    play.says('dan', passUp());
+    expect(play.last('passed_up')).toMatchObject({ by: 'dan', for: 'ada' });
+    expect(play.last('held').asked).toEqual([{ person: 'eve', role: 'operations' }]);
+  });
 });
 
 describe('one no', () => {
