@@ -174,23 +174,23 @@ describe('calendars change', () => {
 
   it('the deadline and the reminders that are left are found again from when the level opened', () => {
     const { closed, play } = on();
-    const it = play();
-    it.passes(15 * MINUTE);
+    const one = play();
+    one.passes(15 * MINUTE);
     closed.ms = HOUR;
-    expect(it.passes(MINUTE)).toEqual(['resolved_anew']);
-    expect(it.state.signOffs[0]).toMatchObject({ dueAt: after(START, 2 * HOUR), reminders: [after(START, 90 * MINUTE)] });
-    expect(it.last('resolved_anew')).toMatchObject({ owner: 'fay', why: 'the calendar has changed' });
-    expect(told(it)).toEqual(['tell_asked fay']);
-    expect(it.passes(MINUTE)).toEqual([]);
+    expect(one.passes(MINUTE)).toEqual(['resolved_anew']);
+    expect(one.state.signOffs[0]).toMatchObject({ dueAt: after(START, 2 * HOUR), reminders: [after(START, 90 * MINUTE)] });
+    expect(one.last('resolved_anew')).toMatchObject({ owner: 'fay', why: 'the calendar has changed' });
+    expect(told(one)).toEqual(['tell_asked fay']);
+    expect(one.passes(MINUTE)).toEqual([]);
   });
 
   it('a claim stands', () => {
     const { closed, play } = on();
-    const it = play();
-    it.says('finn', claim);
+    const one = play();
+    one.says('finn', claim);
     closed.ms = HOUR;
-    it.passes(MINUTE);
-    expect(it.state.signOffs[0]).toMatchObject({ owner: 'finn', claimedBy: 'finn' });
+    one.passes(MINUTE);
+    expect(one.state.signOffs[0]).toMatchObject({ owner: 'finn', claimedBy: 'finn' });
   });
 
   it('what a question or an operator has moved stays', () => {

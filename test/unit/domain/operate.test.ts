@@ -81,7 +81,7 @@ describe('who operates', () => {
   });
 
   it('is nobody by a deputy', () => {
-    const away = person('olga', ['operator'], [{ from: START, to: after(START, HOUR), deputy: 'sam' } as { from: string; to: string }]);
+    const away = person('olga', ['operator'], [{ from: START, to: after(START, HOUR), deputy: 'sam' }]);
     const play = new Play(planOf({ operators: OPERATING }), { directory: directoryOf([...TEAM, away]) }).open();
     expect(refusal(play.says('sam', extend(10))).code).toBe('not_an_operator');
   });
@@ -362,29 +362,29 @@ describe('overriding by two', () => {
   const play = (): Play => opened({ operators: two });
 
   it('changes nothing with the first, who is named to everyone asked and to who may be the second', () => {
-    const it = play();
-    expect(types(it.says('hana', override()))).toEqual(['override_proposed']);
-    expect(it.state.state).toBe('waiting');
-    expect(it.last('override_proposed').owed.map((o) => 'to' in o && typeof o.to === 'object' && o.to.person)).toEqual(['fay', 'hugo']);
-    expect(JSON.stringify(it.last('override_proposed').owed)).not.toContain('there is a reason');
-    expect(refusal(it.says('hana', override())).code).toBe('same_person');
-    expect(types(it.says('hugo', override()))).toEqual(['overridden', 'ended']);
-    expect(it.last('overridden')).toMatchObject({ by: 'hugo', first: 'hana' });
-    expect(it.last('ended').deciders.map((d) => d.person)).toEqual(['hana', 'hugo']);
+    const one = play();
+    expect(types(one.says('hana', override()))).toEqual(['override_proposed']);
+    expect(one.state.state).toBe('waiting');
+    expect(one.last('override_proposed').owed.map((o) => 'to' in o && typeof o.to === 'object' && o.to.person)).toEqual(['fay', 'hugo']);
+    expect(JSON.stringify(one.last('override_proposed').owed)).not.toContain('there is a reason');
+    expect(refusal(one.says('hana', override())).code).toBe('same_person');
+    expect(types(one.says('hugo', override()))).toEqual(['overridden', 'ended']);
+    expect(one.last('overridden')).toMatchObject({ by: 'hugo', first: 'hana' });
+    expect(one.last('ended').deciders.map((d) => d.person)).toEqual(['hana', 'hugo']);
   });
 
   it.each([override('deny'), override('approve', 'wrong_lane')])('who says something else begins anew', (other) => {
-    const it = play();
-    it.says('hana', override());
-    expect(types(it.says('hugo', other))).toEqual(['override_proposed']);
-    expect(types(it.says('hana', other))).toEqual(['overridden', 'ended']);
+    const one = play();
+    one.says('hana', override());
+    expect(types(one.says('hugo', other))).toEqual(['override_proposed']);
+    expect(types(one.says('hana', other))).toEqual(['overridden', 'ended']);
   });
 
   it('the first counts for as long as they may still say it', () => {
-    const it = play();
-    it.says('hana', override());
-    it.directory(directoryOf([...TEAM, person('hugo', ['head_of_desk'])]));
-    expect(types(it.says('hugo', override()))).toEqual(['override_proposed']);
+    const one = play();
+    one.says('hana', override());
+    one.directory(directoryOf([...TEAM, person('hugo', ['head_of_desk'])]));
+    expect(types(one.says('hugo', override()))).toEqual(['override_proposed']);
   });
 });
 
