@@ -169,7 +169,7 @@ it('an operator takes it over, says where it stands, and abandons it; the agent 
   expect(code(await move(id, 'fay', { type: 'update', status: 'blocked', note: 'Not mine' }))).toBe('409 taken_over_by_another');
   expect(code(await move(id, 'omar', { type: 'update', status: 'waiting_for_others', note: 'They look for it' }))).toBe('ok');
   const tooLate = new Date(Date.now() + 9 * 3_600_000).toISOString();
-  expect(code(await move(id, 'omar', { type: 'update', status: 'blocked', next_update_at: tooLate }))).toBe('422 update_too_late');
+  expect(code(await move(id, 'omar', { type: 'update', status: 'blocked', note: 'No word', next_update_at: tooLate }))).toBe('422 update_too_late');
   expect(code(await move(id, 'omar', { type: 'abandon', reason: 'The shop is gone', packet_digest: digest }))).toBe('ok');
   expect(await agent().wait(id)).toMatchObject({ outcome: 'resolved_by_person', next: { path: 'do not execute; it was abandoned' } });
 });

@@ -100,7 +100,7 @@ it('a request is taken over, worked on and abandoned', async () => {
   const id = await ask(refund(48_000));
   expect(await done('fay', 'take-over', id, '--reason', 'I call them')).toContain('it is now taken_over');
   expect(await done('fay', 'update', id, 'waiting_for_others', '--note', 'They look for it', '--next', '2h')).toContain('it is now taken_over');
-  expect(await refused('fay', 'update', id, 'blocked', '--next', '1000h')).toEqual({ exit: 1, code: 'update_too_late' });
+  expect(await refused('fay', 'update', id, 'blocked', '--note', 'No word', '--next', '1000h')).toEqual({ exit: 1, code: 'update_too_late' });
   expect(await refused('fay', 'update', id, 'blocked', '--next', 'soon')).toEqual({ exit: 2, code: 'invalid_move' });
   expect((await countersign('fay', 'update', id, 'asleep')).code).toBe(2);
   expect(await done('fay', 'abandon', id, '--reason', 'The shop is gone')).toContain('it is now resolved_by_person');
