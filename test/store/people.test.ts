@@ -177,7 +177,7 @@ describe.each([
     await team.setRoles('ben', ['clerk', 'head']);
     const held = await heldBy(tenant);
     expect([...(held.people['ben']?.roles ?? [])].sort()).toEqual(['clerk', 'head']);
-    expect(rosterOf(held, 'lead', new Date().toISOString(), []).map(({ person }) => person.id)).toEqual(['ana']);
+    expect(rosterOf(held, 'lead', new Date().toISOString(), []).map(({ person }) => person)).toEqual(['ana']);
   });
 
   it('who leave hold nothing from that moment on, and may not even sign in', async () => {

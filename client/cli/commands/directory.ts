@@ -119,7 +119,7 @@ export function directoryCommands(program: Command, world: World): void {
         if (!composed) throw new CliError(EXIT.refused, 'no_directory', `Tenant ${tenant} has no directory; publish one with: countersign directory publish`);
         const roles = rolesIn(composed.directory).map((role) => ({
           role,
-          asked: rosterOf(composed.directory, role, when, []).map((seat) => ({ person: seat.person.id, for: seat.for ?? null })),
+          asked: rosterOf(composed.directory, role, when, []).map((seat) => ({ person: seat.person, for: seat.for ?? null })),
         }));
         return { at: when, until: composed.nextAt, roles, notes: composed.notes };
       });
