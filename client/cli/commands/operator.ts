@@ -3,13 +3,11 @@
  */
 import { Argument, type Command } from 'commander';
 import { visible } from '../../../domain/text';
-import { INTAKE_OPEN, INTAKE_SCOPES } from '../../../record/admin';
+import { INTAKE_SCOPES, type IntakeOpen, type IntakeScope } from '../../../record/admin';
 import { IntakeMovedSchema, IntakeSchema, StuckSchema } from '../../api/schemas';
 import { call } from '../../sdk/http';
 import { answer, CliError, EXIT, table, type Exit, type Shared, type World } from '../io';
 import { asPerson } from '../session';
-
-type Scope = (typeof INTAKE_SCOPES)[number];
 
 const PATH = '/v1/operator/intake';
 /** Withdrawing what is open takes a while where it is much. */
@@ -19,7 +17,7 @@ const WITHDRAW_MS = 120_000;
 const called = (scope: string, name: string): string => (scope === 'tenant' ? 'everything' : `the ${scope} ${name}`);
 
 /** What a scope is called by; the tenant has no name beside. */
-function nameOf(scope: Scope, name: string | undefined): string {
+function nameOf(scope: IntakeScope, name: string | undefined): string {
   if (scope === 'tenant' && name !== undefined) throw new CliError(EXIT.usage, 'invalid_move', 'The tenant is the one you signed in to; give no name');
   if (scope !== 'tenant' && !name) throw new CliError(EXIT.usage, 'invalid_move', `Say which ${scope}`);
   return name ?? '';
@@ -56,9 +54,9 @@ export function operatorCommands(program: Command, world: World, end: (code: Exi
     .argument('[name]', 'of the agent or the lane')
     .requiredOption('--reason <text>', 'why: it is on the record, and agents are told')
     .option('--withdraw-open', 'withdraw what is open, each on its own record')
-    .action(async (which: Scope, name: string | undefined, _options: unknown, command: Command) => {
+    .action(async (which: IntakeScope, name: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Shared & { reason: string; withdrawOpen?: boolean }>();
-      const open: (typeof INTAKE_OPEN)[number] = options.withdrawOpen ? 'withdraw' : 'run';
+      const open: IntakeOpen = options.withdrawOpen ? 'withdraw' : 'run';
       const body = { action: 'pause', scope: which, name: nameOf(which, name), reason: options.reason, open };
       const { value } = await call(asPerson(world, options), { method: 'POST', path: PATH, body, answer: IntakeMovedSchema, waitMs: WITHDRAW_MS });
       answer(
@@ -76,7 +74,7 @@ export function operatorCommands(program: Command, world: World, end: (code: Exi
     .addArgument(scope())
     .argument('[name]', 'of the agent or the lane')
     .requiredOption('--reason <text>', 'why: it is on the record')
-    .action(async (which: Scope, name: string | undefined, _options: unknown, command: Command) => {
+    .action(async (which: IntakeScope, name: string | undefined, _options: unknown, command: Command) => {
       const options = command.optsWithGlobals<Shared & { reason: string }>();
       const body = { action: 'resume', scope: which, name: nameOf(which, name), reason: options.reason };
       const { value } = await call(asPerson(world, options), { method: 'POST', path: PATH, body, answer: IntakeMovedSchema });
