@@ -58,7 +58,8 @@ export async function createWorker({ connection, namespace, taskQueue, activitie
     dataConverter: converterOf(dataConverter),
     workflowBundle: bundle ?? (await bundleWorkflows()),
     ...(deployment ? { workerDeploymentOptions: versioned(deployment) } : {}),
-    maxCachedWorkflows: 500,
+    // Half a megabyte each. What is at work just now stays; what waits for a person is read again in a task of a few milliseconds.
+    maxCachedWorkflows: 100,
     // What waits at the engine for a hand loses no time; what waits here for the processor or the store uses up the time of its task, and
     // after an outage everything waits at once.
     maxConcurrentWorkflowTaskExecutions: TASKS_MAX,
