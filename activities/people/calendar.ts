@@ -42,6 +42,13 @@ export function rosterAt(text: string, { now, zone }: { readonly now: Instant; r
   }
 }
 
+/** What the library knows of one of an event's turns; it declares the type where it cannot be found. */
+interface Details {
+  readonly item: ICAL.Event;
+  readonly startDate: ICAL.Time;
+  readonly endDate: ICAL.Time;
+}
+
 interface Occurrence {
   readonly start: number;
   readonly end: number;
@@ -73,7 +80,7 @@ function read(text: string, now: number, zone: string): Roster {
     const walk = event.iterator();
     for (let next = walk.next() as ICAL.Time | null; next; next = walk.next() as ICAL.Time | null) {
       if ((steps += 1) > STEPS_MAX) throw new CalendarError('repeats too often');
-      const { item, startDate, endDate } = event.getOccurrenceDetails(next);
+      const { item, startDate, endDate } = event.getOccurrenceDetails(next) as Details;
       const isOwn = item === event || item.modifiesFuture();
       const start = isOwn && !isCancelled(item.component) ? take(startDate, endDate, item.component) : toMs(next, component);
       if (start >= now + AHEAD_MS) break;
@@ -107,7 +114,8 @@ function clockOf(calendar: ICAL.Component, floating: string): (time: ICAL.Time, 
     const wall = [time.year, time.month - 1, time.day, time.hour, time.minute, time.second];
     if (tzid === null || time.isDate) return moment.tz(wall, floating).valueOf();
     if (moment.tz.zone(tzid)) return moment.tz(wall, tzid).valueOf();
-    if (calendar.getTimeZoneByID(tzid)) return time.toUnixTime() * 1000;
+    // Whatever its declaration says: null where the calendar does not define it.
+    if ((calendar.getTimeZoneByID(tzid) as ICAL.Timezone | null) !== null) return time.toUnixTime() * 1000;
     throw new CalendarError(`names the zone ${tzid.slice(0, 60)}, which is not known and which it does not define`);
   };
 }
@@ -119,7 +127,7 @@ const ADDRESS = /[^\s<>()[\],;:"]+@[^\s<>()[\],;:"]+/g;
 /** Who is invited and has not declined; else the addresses in the summary; else its parts, which may be ids. */
 function namedBy(event: ICAL.Component): string[] {
   const invited = event.getAllProperties('attendee').flatMap((attendee) => {
-    const parameter = (name: string): string => String(attendee.getFirstParameter(name) ?? '').toUpperCase();
+    const parameter = (name: string): string => ((attendee.getFirstParameter(name) as string | undefined) ?? '').toUpperCase();
     const address = /^mailto:(.+)$/i.exec(String(attendee.getFirstValue() ?? ''))?.[1];
     const isPerson = ['', 'INDIVIDUAL'].includes(parameter('cutype'));
     return address !== undefined && isPerson && parameter('partstat') !== 'DECLINED' ? [address.trim()] : [];

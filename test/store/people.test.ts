@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import pino from 'pino';
 import { stringify } from 'yaml';
 import { createEgress } from '../../activities/egress';
-import { createPeople, PeopleError, type People } from '../../activities/people';
+import { createPeople, type PeopleError, type People } from '../../activities/people';
 import { createWatch, FEED_BYTES_MAX } from '../../activities/people/watch';
 import { createActive } from '../../activities/active';
 import { databaseClock, type Clock } from '../../domain/clock';

@@ -164,7 +164,7 @@ function memberIds(value: Value): string[] {
   return all.map((one: Value) => {
     if (typeof one === 'string') return one;
     const member = attributesOf(one, 'members');
-    if (String(member.get('type') ?? 'User').toLowerCase() === 'group') throw invalid('Groups within groups are not taken; send their people');
+    if (text(member.get('type'), 'members.type').toLowerCase() === 'group') throw invalid('Groups within groups are not taken; send their people');
     const id = member.get('value');
     if (typeof id !== 'string' || id === '') throw invalid('members.value must be the id of a user');
     return id;
@@ -206,7 +206,7 @@ function operationsOf(body: Value): Operation[] {
   if (operations.length > OPERATIONS_MAX) throw new ScimError(413, 'tooMany', `More than ${String(OPERATIONS_MAX)} operations at once`);
   return operations.map((each: Value) => {
     const operation = attributesOf(each, 'An operation');
-    const op = String(operation.get('op') ?? '').toLowerCase();
+    const op = text(operation.get('op'), 'op').toLowerCase();
     if (op !== 'add' && op !== 'remove' && op !== 'replace') throw new ScimError(400, 'invalidSyntax', 'op must be add, remove or replace');
     const path = operation.get('path') ?? null;
     if (path !== null && (typeof path !== 'string' || path.length > 500)) throw new ScimError(400, 'invalidPath', 'path must be a text');
