@@ -151,7 +151,8 @@ module.exports = {
       from: { path: '^client/' },
       to: {
         path: '^activities/',
-        pathNot: '^activities/(submit|commit|commands|read|tokens|core|config|connect|diagnose|open|codec|telemetry|engine|deps|errors|people)(/|\\.ts$)',
+        pathNot:
+          '^activities/(submit|commit|commands|intake|read|tokens|core|config|connect|diagnose|open|codec|telemetry|engine|deps|errors|people)(/|\\.ts$)',
       },
     },
     {

@@ -14,6 +14,7 @@ import type { Directory } from '../domain/directory';
 import type { ApprovalEvent } from '../domain/events';
 import { STRAYS_MAX, type Command, type CommandBody, type Refusal } from '../domain/moves';
 import { viewOf } from '../domain/view';
+import { whichOf } from '../record/admin';
 import { readCovered } from '../record/store/intake';
 import type { Tables } from '../record/store/tables';
 import type { CommandAnswer, CommitInput, CommitResult } from '../workflows/protocol';
@@ -24,7 +25,6 @@ import { calendarsOf, type Calendars } from './calendars';
 import { admitCommand } from './commands';
 import type { Deps } from './deps';
 import { CommitError } from './errors';
-import { whichOf } from './intake';
 import type { Pace } from './pace';
 import { resultOf, type Mint } from './result';
 

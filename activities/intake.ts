@@ -7,7 +7,7 @@
  */
 import type { Kysely } from 'kysely';
 import type { Instant } from '../domain/json';
-import type { IntakeOpen, IntakeScope } from '../record/admin';
+import { whichOf, type IntakeOpen, type IntakeScope } from '../record/admin';
 import { readCovered, readPauses, tellIntake, type Covered, type Pause } from '../record/store/intake';
 import type { Tables } from '../record/store/tables';
 import type { Active } from './active';
@@ -80,14 +80,12 @@ export interface Whose {
 }
 
 /** Why a request is not taken, in a sentence; null where it is. */
-export function whyPaused(held: readonly Pause[], { agent, lanes }: Whose): string | null {
+function whyPaused(held: readonly Pause[], { agent, lanes }: Whose): string | null {
   const pause = held.find(({ scope, name }) => scope === 'tenant' || (scope === 'agent' ? name === agent : lanes.includes(name)));
   if (!pause) return null;
   const { reason, by, at } = pause;
   return `Intake of ${whichOf(pause)} was paused by ${by} at ${at}: ${reason}; nothing was recorded, submit again once it is resumed`;
 }
-
-export const whichOf = ({ scope, name }: Pick<Pause, 'scope' | 'name'>): string => (scope === 'tenant' ? 'all requests' : `the ${scope} ${name}`);
 
 /** The same as a refusal. */
 export function refuseWhilePaused(held: readonly Pause[], whose: Whose): void {

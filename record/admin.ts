@@ -12,6 +12,10 @@ export const INTAKE_SCOPES = ['tenant', 'agent', 'lane'] as const;
 /** Whose requests a pause of intake is about: all of the tenant, those of one agent, those that one lane would have to judge. */
 export type IntakeScope = (typeof INTAKE_SCOPES)[number];
 
+/** Whose requests are meant, in words. */
+export const whichOf = ({ scope, name }: { readonly scope: IntakeScope; readonly name: string }): string =>
+  scope === 'tenant' ? 'all requests' : `the ${scope} ${name}`;
+
 /** What a pause means for requests that were taken before it: their clocks run on, or each is withdrawn. */
 export const INTAKE_OPEN = ['run', 'withdraw'] as const;
 export type IntakeOpen = (typeof INTAKE_OPEN)[number];
