@@ -77,8 +77,8 @@ function people(state: ApprovalState, context: Context, open: SignOffState, sign
   const beside = [...kept.map(({ person }) => person), ...(claimer ? [claimer.person] : [])];
   const fresh = missing > 0 ? replacements(state, context, open, signOff, role, gone, beside).slice(0, missing) : [];
   if (fresh.length < missing && (!open.hold || waiting + fresh.length === 0)) return null;
-  // Whoever has claimed it and is there counts among the asked from now on, where somebody is replaced at all.
-  const seated = claimer && claimer.present && gone.length > 0 && !kept.some(({ person }) => person === claimer.person) ? [claimer.asked] : [];
+  // Whoever has claimed it counts among the asked from now on, where somebody is replaced at all: so it has an owner also once they release it.
+  const seated = claimer && gone.length > 0 && !kept.some(({ person }) => person === claimer.person) ? [claimer.asked] : [];
   const asked = [...kept, ...seated, ...fresh];
   const owner = claimer?.person ?? asked.find(({ person }) => !chosen.has(person))?.person ?? '';
   // The same people have the same first among them as before.
@@ -111,7 +111,6 @@ const whyNotAs = ({ for: absent }: Asked, role: string, name: string, { director
 interface Claimer {
   readonly person: string;
   readonly asked: Asked;
-  readonly present: boolean;
 }
 
 /** Who has claimed it, as long as they may; being away takes it from nobody. */
@@ -121,7 +120,7 @@ function claimerOf(state: ApprovalState, context: Context, open: SignOffState, r
   if (claimedBy === null || !person) return null;
   const seat = kept.find((one) => one.person === claimedBy);
   const found = seat ? { asked: seat } : look(state, context, open, role, { person: claimedBy, role });
-  return found.asked ? { person: claimedBy, asked: found.asked, present: !isAbsent(person, context.now) } : null;
+  return found.asked ? { person: claimedBy, asked: found.asked } : null;
 }
 
 /**
