@@ -119,7 +119,9 @@ function claimerOf(state: ApprovalState, context: Context, open: SignOffState, r
   const person = claimedBy === null ? undefined : personOf(context.directory, claimedBy);
   if (claimedBy === null || !person) return null;
   const seat = kept.find((one) => one.person === claimedBy);
-  const found = seat ? { asked: seat } : look(state, context, open, role, { person: claimedBy, role });
+  // Who passed it up is not asked again, but may have claimed it above, as a holder of the role there.
+  const signOffs = state.signOffs.map((one) => (one.id === open.id ? { ...one, passed: [] } : one));
+  const found = seat ? { asked: seat } : look({ ...state, signOffs }, context, open, role, { person: claimedBy, role });
   return found.asked ? { person: claimedBy, asked: found.asked } : null;
 }
 
