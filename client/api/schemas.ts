@@ -359,7 +359,7 @@ export const AbsenceInputSchema = z
     to: z.iso.datetime({ offset: true }).describe('The first instant back'),
     deputy: z.string().min(1).max(64).optional().describe('Who stands in meanwhile'),
   })
-  .meta({ id: 'AbsenceInput' });
+  .meta({ id: 'SetAbsence', description: 'Away from one instant to another' });
 export const AbsenceSchema = z
   .object({
     person: z.string(),
