@@ -230,7 +230,7 @@ export const EvidenceSchema = z
     title: z.string().max(200),
     content: z.string().max(EVIDENCE_CONTENT_MAX).describe('At most 64 KiB'),
   })
-  .meta({ id: 'Evidence', description: 'More to decide from; the packet has another digest afterwards' });
+  .meta({ id: 'AddEvidence', description: 'More to decide from; the packet has another digest afterwards' });
 
 export const BulkSchema = z
   .strictObject({
