@@ -26,14 +26,11 @@ it('a quiet week adds nothing to a history, and its end no more than the timer a
   const { approvalId } = await world.ask(actionOf('shift.swap'));
   await until(async () => (await world.story(approvalId)).some((e) => e.type === 'attempted'), 'somebody is asked');
   const handle = world.client.workflow.getHandle(approvalWorkflowId(TENANT, approvalId));
-  // The task that the message rode in is over as well.
-  const lengthOf = async (): Promise<number> => (await handle.fetchHistory()).events?.length ?? 0;
-  let length = -1;
-  await until(async () => {
-    const before = length;
-    length = await lengthOf();
-    return before === length;
-  }, 'its history stands still');
+  const history = async () => (await handle.fetchHistory()).events ?? [];
+  const lengthOf = async (): Promise<number> => (await history()).length;
+  // The timer is set by the completion of the task that the message rode in.
+  await until(async () => (await history()).some((e) => e.timerStartedEventAttributes), 'its timer is set');
+  const length = await lengthOf();
   const entries = (await world.story(approvalId)).length;
   const from = await env.currentTimeMs();
   await env.sleep('7 days');
@@ -41,7 +38,7 @@ it('a quiet week adds nothing to a history, and its end no more than the timer a
   expect([await lengthOf(), (await world.story(approvalId)).length]).toEqual([length, entries]);
 
   expect((await world.result(approvalId)).outcome).toBe('expired');
-  const events = (await handle.fetchHistory()).events ?? [];
+  const events = await history();
   expect(events[length]?.timerFiredEventAttributes).toBeTruthy();
   expect(events.filter((e) => e.timerStartedEventAttributes)).toHaveLength(1);
 });
