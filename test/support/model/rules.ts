@@ -252,9 +252,9 @@ function checkInstants(stage: Stage, { command, before, after: state, added, ref
 }
 
 /** Whether who is asked, or until when, may have to be found out again: people come and go, and the calendar may be another. */
-const isUnsettled = ({ directories, directory, hours, begins }: Stage, state: ApprovalState): boolean =>
+const isUnsettled = ({ directories, directory, hoursChanged }: Stage, state: ApprovalState): boolean =>
   directories.length > 1 ||
-  hours !== begins.hours ||
+  hoursChanged ||
   // Or one who is asked for two, where one is held, has signed the other.
   openSignOffs(state).some(({ asked, id }) => asked.some((a) => state.signOffs.some((s) => s.id !== id && s.given.some((d) => d.person === a.person)))) ||
   openSignOffs(state).some(({ asked }) => asked.flatMap(countsAs).some((id) => (directory.people[id]?.absences.length ?? 0) > 0));
@@ -301,13 +301,14 @@ function checkPacket({ before, after: state, added }: Step): void {
   if (supplements > 0) {
     const digests = state.supplements.map((s) => s.digest);
     must(new Set(digests).size === digests.length && digests[digests.length - 1] === state.packetDigest, 'each addition has a digest of its own', digests);
-    must(state.supplements.length <= 20, 'there are not too many additions', state.supplements.length);
+    const pieces = state.supplements.filter((s) => s.kind === 'evidence').length;
+    must(pieces <= 20, 'there are not too many pieces of evidence', pieces);
   }
 }
 
 /** Two yeses are two people, whoever stood in for whom; never of the requester's side. */
 function checkYeses({ plan, record, requesters }: Stage): void {
-  const yes = all(record, 'signed_off').map((e) => ({ ...e, selves: countsAs({ person: e.by, ...('for' in e ? { for: e.for as string } : {}) }) }));
+  const yes = all(record, 'signed_off').map((e) => ({ ...e, selves: countsAs({ person: e.by, ...('for' in e ? { for: e.for } : {}) }) }));
   for (const [i, one] of yes.entries()) {
     must(!one.selves.some((p) => requesters.includes(p)), 'the requester’s side does not sign', one);
     for (const other of yes.slice(i + 1))
@@ -328,7 +329,9 @@ function checkAsked(stage: Stage, { added, before }: Step): void {
     for (const a of fresh) {
       must(!countsAs(a).some((p) => requesters.includes(p) || refusers(plan).includes(p)), 'nobody of the requester’s side is asked', event);
       const person = directory.people[a.person];
-      must(person !== undefined && !isAway(person, at), 'who is asked is there', { a, at });
+      // Or has claimed it before they went.
+      const hasIt = event.type === 'resolved_anew' && openSignOffs(before).some((o) => o.claimedBy === a.person);
+      must(person !== undefined && (hasIt || !isAway(person, at)), 'who is asked is there', { a, at });
       if (a.for === undefined) must(person.roles.includes(a.role), 'who is asked holds the role', { a });
       else must(a.for !== a.person && asWhom(directory, a.person, a.role, at).includes(a.for), 'who is asked stands in for who holds the role', { a, at });
     }
@@ -344,9 +347,11 @@ function checkAsked(stage: Stage, { added, before }: Step): void {
       ].map((a) => a.person);
       const done = all(earlier, 'passed_up', 'said_no').flatMap((e) => (e.signOff === event.signOff ? [e.by] : []));
       must(!event.asked.some((a) => before.includes(a.person) || done.includes(a.person)), 'nobody is asked twice for one sign-off', { event, before, done });
+      // Where two choose unseen, a no is a choice as well.
+      const unseen = all(earlier, 'said_no').filter((e) => e.signOff === event.signOff && e.then === 'second_choice').length;
       const given = all(earlier, 'signed_off').filter((e) => e.signOff === event.signOff).length;
       const quorum = plan.signOffs.find((s) => s.id === event.signOff)?.quorum ?? 0;
-      must(event.asked.length === quorum - given, 'as many are asked as are missing', event);
+      must(event.asked.length === quorum - given - unseen, 'as many are asked as are missing', event);
     }
   }
 }
@@ -384,7 +389,7 @@ function checkClocks(stage: Stage, { first, caughtUp }: Step): void {
       const { clock, withinMs, atMost } = plan.questions ?? { clock: 'runs', withinMs: 4 * 60 * MINUTE, atMost: 20 };
       must(state.questions.length < atMost, 'there are not too many questions', event);
       must(event.question === `q${String(state.questions.length + 1)}`, 'questions are numbered', event);
-      must(ms(event.dueAt) <= ms(at) + withinMs && ms(event.dueAt) > ms(at), 'a question has its time', event);
+      must(ms(event.dueAt) <= ms(at) + withinMs && (!caughtUp || ms(event.dueAt) > ms(at)), 'a question has its time', event);
       if (was && clock === 'pauses' && was.hold === null && !state.takeover && was.paused === undefined) {
         const level = levelOf(plan, event.signOff, was.level);
         must(event.left?.dueMs === workedIn(hoursOf(stage, level), at, was.dueAt ?? at), 'what is left is kept', { event, was, at });

@@ -7,7 +7,7 @@
 import { decide, type Decision } from '../../../domain/decide';
 import type { Directory } from '../../../domain/directory';
 import type { ApprovalEvent, AttemptStatus } from '../../../domain/events';
-import { after, ms, type Instant, type Json } from '../../../domain/json';
+import { after, ms, type Instant } from '../../../domain/json';
 import { isPastDeadline } from '../../../domain/ladder';
 import { commandVersion, DECIDING, type Command, type CommandBody, type Move, type Refusal } from '../../../domain/moves';
 import type { Plan } from '../../../domain/plan';
@@ -69,6 +69,8 @@ export class Stage {
   /** Everything that was sent, to be sent again. */
   readonly sent: Command[] = [];
   hours: Hours;
+  /** Whether other hours have ever come into force. */
+  hoursChanged = false;
   private readonly answers = new Map<string, Refusal | null>();
   private moves = 0;
 
@@ -99,7 +101,7 @@ export class Stage {
       workingBetween: (from, to, calendar) => workedIn(calendar === null ? ROUND_THE_CLOCK : this.hours, from, to),
       calendars: {},
       // What a packet is made of beside is all the same here.
-      digestOf: (added) => digest(added as unknown as Json),
+      digestOf: (added) => digest(added),
     };
   }
 
@@ -175,6 +177,12 @@ export class Stage {
 
   says(how: Saying): Step {
     return this.send(this.saying(how));
+  }
+
+  /** Other opening hours are in force from now on. */
+  opensAt(hours: Hours): void {
+    this.hoursChanged ||= hours !== this.hours;
+    this.hours = hours;
   }
 
   /** Time passes, and nobody knocks. */

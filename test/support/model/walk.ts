@@ -223,7 +223,7 @@ export function play(stage: Stage, drawn: Turn, look: (step: Step) => void): voi
   // Of what comes after the end there is less.
   if (isOutcome(stage.state.state) && !('act' in drawn && drawn.odd % 5 === 0)) return;
   if ('team' in drawn) stage.directories.push(drawn.team);
-  else if ('hours' in drawn) stage.hours = drawn.hours;
+  else if ('hours' in drawn) stage.opensAt(drawn.hours);
   else if (isAround(drawn.act)) around(stage, drawn, drawn.act, look);
   // Once in a while the store's look at the clock before a move is left out: the machine by itself has to keep the rules as well.
   else look(stage.send(stage.saying(sayingOf(stage, drawn, drawn.act)), drawn.odd !== 3));
