@@ -40,6 +40,8 @@ export interface Submitted {
   /** Without what was added. */
   readonly asSubmitted: Packet;
   readonly actionDigest: string;
+  /** Who was on the asking side by the directory of the submit; absent where it knew none. */
+  readonly askedBy?: readonly string[];
 }
 
 export interface Loaded extends Submitted {
@@ -119,6 +121,7 @@ async function read(db: Kysely<Tables>, tenant: string, approvalId: string, comm
     packetDigest: state.supplements.length === 0 ? row.packet_digest : state.packetDigest,
     asSubmitted: stored.packet,
     actionDigest: row.action_digest,
+    ...(state.requesters ? { askedBy: state.requesters } : {}),
     timeline,
     state,
     head: { seq: row.head, hash: row.head_hash },
@@ -171,13 +174,13 @@ export async function lockAgain(trx: Trx, before: Loaded): Promise<Loaded> {
 
 /**
  * The people on the asking side: never asked, never deciding. An agent may write a person's id, address or name, in any case;
- * whoever it could mean is meant.
+ * whoever it could mean is meant, and who was meant when it asked stays so under every other name or address.
  */
-export function requestersOf({ body, agentOwner }: Submitted, directory: Directory): string[] {
+export function requestersOf({ body, agentOwner, askedBy = [] }: Pick<Submitted, 'body' | 'agentOwner' | 'askedBy'>, directory: Directory): string[] {
   const named = [body.on_behalf_of, agentOwner].filter((p): p is string => typeof p === 'string');
   const keys = new Set(named.map(spelling));
   const meant = Object.values(directory.people).filter((p) => [p.id, p.email, p.name].some((said) => keys.has(spelling(said))));
-  return [...new Set([...meant.map((p) => p.id), ...named])];
+  return [...new Set([...meant.map((p) => p.id), ...askedBy, ...named])];
 }
 
 const spelling = (text: string): string => text.normalize('NFKC').trim().replace(/\s+/g, ' ').toLowerCase();

@@ -7,7 +7,9 @@
  * an error allows nothing and leaves nothing. Must not import Temporal.
  */
 import type { Transaction } from 'kysely';
+import { saidOpenly } from '../domain/choice';
 import { decide } from '../domain/decide';
+import type { Conditions } from '../domain/plan';
 import { isUnconditional, unite } from '../domain/conditions';
 import { isPastDeadline, type Context } from '../domain/ladder';
 import type { Directory } from '../domain/directory';
@@ -91,7 +93,8 @@ export function createCommit(deps: CommitDeps): Commit {
           person: body?.person,
           ...(body?.agent === undefined ? {} : { agent: body.agent }),
           ...(body?.bulk === undefined ? {} : { bulk: body.bulk }),
-          move: body?.move.type,
+          // Who chooses unseen is not read about in a log either.
+          ...(loaded.plan.tier === 'dual' ? {} : { move: body?.move.type }),
           accepted: answer.accepted,
           code: refusal?.code,
         },
@@ -196,12 +199,18 @@ async function judge(deps: CommitDeps, trx: Transaction<Tables>, loaded: Loaded,
   const decision = decide(loaded.state, move, context);
   if ('refusal' in decision) return refused(decision.refusal, command.commandId, admitted.body);
   const said = admitted.body.move.type === 'approve' ? admitted.body.move.conditions : undefined;
-  const conditions = isUnconditional(said) ? undefined : unite(loaded.state.conditions, said);
+  const conditions = isUnconditional(said) ? undefined : unite(knownTo(loaded, decision.events), said);
   if (!conditions) return { events: decision.events, refusal: null, body: admitted.body };
   const routed = await routeAgain(deps.versionOf, trx, loaded, conditions);
   if ('refusal' in routed) return refused(routed.refusal, command.commandId, admitted.body);
   const events = decision.events.map((event): ApprovalEvent => (event.type === 'signed_off' ? { ...event, routedAgain: routed.again } : event));
   return { events, refusal: null, body: admitted.body };
+}
+
+/** The conditions that a yes adds to: what is sealed takes part in no answer that its maker gets. */
+function knownTo({ state, plan }: Loaded, events: readonly ApprovalEvent[]): Conditions | undefined {
+  const said = events.find((event) => event.type === 'signed_off');
+  return said ? saidOpenly(state, plan, said.signOff) : state.conditions;
 }
 
 /**

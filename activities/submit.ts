@@ -8,7 +8,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { sql, type Selectable, type Transaction } from 'kysely';
-import type { Directory } from '../domain/directory';
+import { personOf, type Directory } from '../domain/directory';
 import type { ApprovalEvent } from '../domain/events';
 import type { Instant, Json, JsonObject } from '../domain/json';
 import { INITIAL } from '../domain/state';
@@ -23,7 +23,7 @@ import { pausesIn, pausesOf, type Pause } from '../record/store/intake';
 import { lastPublished, whilePolicyHolds } from '../record/store/policies';
 import type { Tables } from '../record/store/tables';
 import { isOwnWorkflowId } from '../workflows/protocol';
-import { addEntries, projectionOf, type Submitted } from './approvals';
+import { addEntries, projectionOf, requestersOf, type Submitted } from './approvals';
 import type { Deps } from './deps';
 import { SubmitError, type Issue, type SubmitCode } from './errors';
 import { checkUrl } from './egress/url';
@@ -235,7 +235,8 @@ async function create(
   const actionDigest = digest(body.action);
   const submitted: Submitted = { tenant, approvalId, agent, agentOwner: identity.owner, body, plan, packet, asSubmitted: packet, packetDigest, actionDigest };
   const ended = plan.effect === 'allow' || plan.effect === 'block';
-  const events = [requestedEvent(submitted, bodyDigest), routedEvent(submitted), ...(ended ? [endedAtOnce(plan)] : [])];
+  const requesters = requestersOf(submitted, directory).filter((id) => personOf(directory, id));
+  const events = [requestedEvent(submitted, bodyDigest, requesters), routedEvent(submitted), ...(ended ? [endedAtOnce(plan)] : [])];
   const added = await addEntries(
     deps,
     trx,
@@ -309,7 +310,7 @@ function checkWorkflow({ resume }: RequestInput): void {
   throw new SubmitError('workflow_not_allowed', message, [{ code: 'workflow_not_allowed', path: 'resume.workflow_id', message }]);
 }
 
-const requestedEvent = ({ agent, body, actionDigest }: Submitted, requestDigest: string): ApprovalEvent => ({
+const requestedEvent = ({ agent, body, actionDigest }: Submitted, requestDigest: string, requesters: readonly string[]): ApprovalEvent => ({
   type: 'requested',
   agent,
   run: body.run,
@@ -323,6 +324,7 @@ const requestedEvent = ({ agent, body, actionDigest }: Submitted, requestDigest:
   actionDigest,
   requestDigest,
   evidence: body.evidence.map((e) => e.name),
+  ...(requesters.length > 0 ? { requesters } : {}),
   ...(body.follows === undefined ? {} : { follows: body.follows }),
   ...(body.exception ? { exceptionOf: body.exception.of, justification: body.exception.justification } : {}),
 });

@@ -134,7 +134,8 @@ export function reply(state: ApprovalState, command: MoveCommand, { question: id
   const by = body.agent ?? body.person;
   const asked = openQuestions(state).find((q) => q.id === id);
   if (!asked) return refuse('unknown_question', whyNotOpen(state, id));
-  if (asked.of !== (byAgent ? 'agent' : by))
+  // A person who is called as the agent is here is still a person.
+  if (byAgent !== (asked.of === 'agent') || (!byAgent && asked.of !== by))
     return refuse('not_asked', `${id} was asked of ${asked.of === 'agent' ? 'the agent' : nameOf(context.directory, asked.of)}, who answers it`);
   const wrong = whyNoText(text, TEXT_MAX, 'an answer');
   if (wrong) return wrong;

@@ -18,7 +18,7 @@ type Approve = Extract<Move, { type: 'approve' }>;
 type Deny = Extract<Move, { type: 'deny' }>;
 
 /** What other signers said with their yes, as far as it may be known: what is sealed takes part in no refusal. */
-const saidOpenly = (state: ApprovalState, plan: Plan, id: string): Conditions | undefined =>
+export const saidOpenly = (state: ApprovalState, plan: Plan, id: string): Conditions | undefined =>
   isSealed(state, plan)
     ? state.signOffs.reduce<Conditions | undefined>((all, s) => (s.id === id || isSealed(state, plan, s.id) ? all : unite(all, s.conditions)), undefined)
     : state.conditions;

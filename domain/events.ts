@@ -116,6 +116,8 @@ export type ApprovalEvent =
         readonly actionDigest: string;
         readonly requestDigest: string;
         readonly evidence: readonly string[];
+        /** Ids of the people whom the directory of then knew on the asking side; absent where it knew none. */
+        readonly requesters?: readonly string[];
         /** The refusal that an exception is asked to, and why; absent where it is none. */
         readonly exceptionOf?: string;
         readonly justification?: string;

@@ -105,8 +105,14 @@ function whyNoYes(state: ApprovalState, by: string, roles: readonly string[], co
 }
 
 /** Who has said the same before, and may still say it. */
-function firstOf({ override: before }: ApprovalState, { decision, because }: Override, { roles }: Rule, { directory, requesters }: Context): Decider | null {
-  if (before?.decision !== decision || before.because !== because) return null;
+function firstOf(
+  { override: before, packetDigest }: ApprovalState,
+  { decision, because }: Override,
+  { roles }: Rule,
+  { directory, requesters }: Context,
+): Decider | null {
+  // Of a packet that has changed since they have not seen what the second sees.
+  if (before?.decision !== decision || before.because !== because || before.packetDigest !== packetDigest) return null;
   const { by: person, role, at } = before;
   return roles.includes(role) && holds(directory, person, role) && !requesters.includes(person) ? { person, role, at } : null;
 }

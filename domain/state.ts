@@ -120,6 +120,8 @@ export interface ApprovalState {
   /** In the order in which they were asked. */
   readonly questions: readonly QuestionState[];
   readonly supplements: readonly Supplement[];
+  /** Who was on the asking side when it was asked: they stay there, whatever they are called since. */
+  readonly requesters?: readonly string[];
   /** The first of two who override. */
   readonly override: {
     readonly by: string;
@@ -127,6 +129,8 @@ export interface ApprovalState {
     readonly at: Instant;
     readonly decision: 'approve' | 'deny';
     readonly because: string;
+    /** Of the packet that they saw. */
+    readonly packetDigest: string;
   } | null;
   /** What the yeses given so far come to together; absent while none of them has a condition. */
   readonly conditions?: Conditions;
@@ -403,7 +407,7 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
       return standingWith(state, event.signOff, { dueAt: event.dueAt, extendedMinutes, ...(left ? { paused: left } : {}) });
     }
     case 'override_proposed':
-      return { ...state, override: { by: event.by, role: event.role, at, decision: event.decision, because: event.because } };
+      return { ...state, override: { by: event.by, role: event.role, at, decision: event.decision, because: event.because, packetDigest: state.packetDigest } };
     case 'resolved_anew': {
       const { asked, owner, dueAt, reminders } = event;
       const one = state.signOffs.find((s) => s.id === event.signOff);
@@ -425,6 +429,7 @@ export function apply(before: ApprovalState, { seq, at, event }: Recorded): Appr
     case 'attempted':
       return { ...state, owed: state.owed.map((o) => (o.id === event.owedId ? attempted(o, event) : o)) };
     case 'requested':
+      return event.requesters === undefined ? state : { ...state, requesters: event.requesters };
     case 'level_timed_out':
     case 'denied':
     case 'answered':

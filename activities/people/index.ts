@@ -189,6 +189,12 @@ export function createPeople({ db, keys, log, clock, sources = SOURCES }: People
         if (!is(person)) throw new PeopleError('unknown_person', `${person} is not among the people of ${tenant}; mend the id`);
         if (ms(from) >= ms(to)) throw new PeopleError('absence_invalid', 'The absence ends before it begins; swap from and to');
         if (ms(to) <= ms(now)) throw new PeopleError('absence_invalid', 'The absence is over already; give a later end');
+        // Whoever stands in decides as they may: that is for the person to say, or for who keeps the file.
+        if (deputy !== null && by !== person)
+          throw new PeopleError(
+            'deputy_invalid',
+            `${person} says who stands in for them; set the absence without a deputy, and others who hold the role are asked`,
+          );
         if (deputy === person) throw new PeopleError('deputy_invalid', 'Nobody stands in for themselves; name another person');
         if (deputy !== null && !is(deputy)) throw new PeopleError('deputy_invalid', `${deputy} is not among the people of ${tenant}; name another deputy`);
         const set: SetAbsence = { person, from, to, deputy, setBy: by, setAt: now };

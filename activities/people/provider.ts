@@ -9,6 +9,9 @@ import { documentOf } from './sources';
 
 const ID_MAX = 60;
 
+/** Names that mean something else: an agent and the engine where somebody is named on the record, and what every object has. */
+const RESERVED: readonly string[] = ['', 'constructor', 'prototype', 'agent', 'engine'];
+
 /** `Ana.Ruiz@acme.example` begins as `ana.ruiz`. */
 export function idFrom(userName: string): string {
   const local = (userName.split('@')[0] ?? '')
@@ -18,7 +21,7 @@ export function idFrom(userName: string): string {
     .replaceAll(/[^a-z0-9_.-]+/g, '-')
     .replace(/^[^a-z]+/, '')
     .slice(0, ID_MAX);
-  return local === '' || local === 'constructor' || local === 'prototype' ? 'person' : local;
+  return RESERVED.includes(local) ? 'person' : local;
 }
 
 export async function personIdFor(trx: Trx, tenant: string, { userName, email }: { readonly userName: string; readonly email: string }): Promise<string> {
