@@ -103,6 +103,8 @@ const DUE = defineSearchAttributeKey('ApprovalDue', 'DATETIME');
 
 /** Continue-as-new beyond this many events: histories stay small however long people take. */
 const EVENTS_MAX = 1000;
+/** For so many events more it begins nothing new. */
+const DRAINING_MAX = 200;
 /** Or this many bytes: what people say is on the record, and yet each answer is an event. */
 const BYTES_MAX = 500_000;
 
@@ -125,8 +127,15 @@ export async function approval(given: ApprovalInput): Promise<ApprovalResult | R
   let shown = '';
   const isQuiet = (): boolean => effects.idle && allHandlersFinished();
   const isDone = (): boolean => Boolean(view?.result) && isQuiet();
-  // Where each move owes somebody a message, no move leaves the run quiet: it continues once the message is out.
+  // Where each move owes somebody a message, no move leaves the run quiet: it continues once the messages are out that it has begun, and
+  // the next run begins the others. Only for so long: where people never leave a gap, what they are owed does not wait for one.
   const isOutgrown = (): boolean => view !== null && isLong() && isQuiet() && patched(OUTGROWN);
+  let long = 0;
+  const isDraining = (): boolean => {
+    if (!isLong() || view?.result || !patched(OUTGROWN)) return false;
+    long ||= workflowInfo().historyLength;
+    return workflowInfo().historyLength < long + DRAINING_MAX;
+  };
 
   setHandler(
     commandUpdate,
@@ -174,7 +183,7 @@ export async function approval(given: ApprovalInput): Promise<ApprovalResult | R
         known.timeScale = result.timeScale ?? known.timeScale;
         if (result.rewound) effects.forget();
         if (letter.answer && result.answer) letter.answer(result.answer);
-        effects.begin(view, letter.answer !== undefined);
+        if (!isDraining()) effects.begin(view, letter.answer !== undefined);
       }
       if (view !== null) {
         alarm.set(view.wake, view.now);

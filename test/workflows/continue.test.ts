@@ -77,6 +77,8 @@ async function hurry(approvalId: string): Promise<string[]> {
     const nudges = Array.from({ length: 10 }, () => handle(world, approvalId).signal(NUDGE_SIGNAL));
     said.push(...(await Promise.all([...updates, ...signals])));
     await Promise.all(nudges);
+    // Nobody talks without a pause.
+    for (let looks = 0; looks < 40 && (await runOf(approvalId)) === first; looks += 1) await new Promise((resolve) => setTimeout(resolve, 25));
   }
   return said;
 }
