@@ -7,10 +7,10 @@ import { claimFirst, deciderOf, standingIn, type Acting } from './acting';
 import { authorityFor } from './authority';
 import { unite, whyNot } from './conditions';
 import { choicesOf, isDual, isSealed } from './dual';
-import { end, endByNo, openLevel, openNext } from './ladder';
+import { end, endByNo, moveOn, openLevel, openNext } from './ladder';
 import type { Move } from './moves';
 import type { Conditions, Plan } from './plan';
-import type { ApprovalState } from './state';
+import { openSignOff, type ApprovalState } from './state';
 import { nameOf, Story, type Context } from './story';
 import { proofOf, refuse, tell, type Decision, type MoveCommand } from './telling';
 
@@ -56,7 +56,7 @@ export function approve(state: ApprovalState, command: MoveCommand, { reason, co
     });
     if (complete) return openNext(story, context);
     if (dual && all && no.length > 0) return endByNo(story, context, no);
-    if (!apart) return;
+    if (!apart) return unlessSomebodyIsLeft(story, acting, context);
     const deciders = [...choicesOf(open), deciderOf(acting, command, context)];
     const who = deciders.map((d) => nameOf(directory, d.person)).join(' and ');
     end(story, context, { outcome: 'denied', why: `${who} said yes under conditions that cannot hold together`, path: plan.onDeny.path, deciders });
@@ -72,6 +72,7 @@ export function deny(state: ApprovalState, command: MoveCommand, { reason }: Den
     return tell(state, context, (story) => {
       claimFirst(story, acting, command);
       story.tell({ type: 'said_no', level: open.level, ...no, then: 'second_choice' });
+      unlessSomebodyIsLeft(story, acting, context);
     });
   }
   const above = dual ? null : noMovesOn(state, command, no, acting, context);
@@ -81,6 +82,12 @@ export function deny(state: ApprovalState, command: MoveCommand, { reason }: Den
     story.tell({ type: 'denied', ...no });
     endByNo(story, context, [...(open.refused ?? []), { ...deciderOf(acting, command, context), reason }]);
   });
+}
+
+/** A hold may page fewer people than have to say yes: once all of them have had their word, there is nothing more to wait for. */
+function unlessSomebodyIsLeft(story: Story, { open: { id }, signOff }: Acting, context: Context): void {
+  const held = openSignOff(story.state, id);
+  if (held?.hold && held.owner === null) moveOn(story, context, held, signOff, `Held for ${held.hold.role}, and nobody else who holds it can be asked`);
 }
 
 /** Where the row says so, a no of one level asks the one above it; null where there is none, or nobody there: then it ends it. */

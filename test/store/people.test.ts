@@ -293,6 +293,11 @@ describe('an absence', () => {
     ['that ends before it begins', () => set('fay', null, TO, FROM), 'absence_invalid'],
     ['that is over', () => set('fay', null, '2020-01-01T00:00:00.000Z', '2020-01-02T00:00:00.000Z'), 'absence_invalid'],
     ['with oneself as deputy', () => set('fay', 'fay'), 'deputy_invalid'],
+    [
+      'with a deputy whom somebody else names',
+      () => peopleAt().setAbsence('away', 'omar', { person: 'fay', from: FROM, to: TO, deputy: 'omar' }),
+      'deputy_invalid',
+    ],
     ['with nobody as deputy', () => set('fay', 'zoe'), 'deputy_invalid'],
   ])('%s is refused', async (_, attempt, code) => {
     await expect(attempt()).rejects.toMatchObject({ code });

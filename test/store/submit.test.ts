@@ -266,6 +266,14 @@ describe('commit', () => {
     });
   });
 
+  it('who was on the asking side stays there when they have another name and address', async () => {
+    const asked = await opened(refund(48_000, { on_behalf_of: 'fay@example.com' }));
+    await publish(store, DESK_POLICY, DESK_DIRECTORY.replace('fay@example.com', 'fay.now@example.com'));
+    const answer = await commit(asked.approvalId, await store1(asked, 'fay', { type: 'approve', reason: 'ok' }));
+    await publish(store, DESK_POLICY, DESK_DIRECTORY);
+    expect(answer).toMatchObject({ accepted: false, refusal: { code: 'requester_may_not_decide' } });
+  });
+
   it('a yes after the level’s time does not count, even when the clock was late: the next level is open', async () => {
     const asked = await opened();
     const later: Clock = { scale: 1, now: ({ database }) => after(database, 31 * 60_000) };

@@ -304,6 +304,12 @@ describe('who may ask, and answer', () => {
     expect(refusal(play.says('sam', reply()))).toEqual({ code: 'unknown_question', message: 'Question q1 is answered already' });
     expect(refusal(asked().says('sam', reply())).code).toBe('not_asked');
   });
+
+  it('a person who is called as the agent is here does not answer for it', () => {
+    const play = asked();
+    play.directory(directoryOf([...TEAM, person('agent', [])]));
+    expect(refusal(play.says('agent', reply())).code).toBe('not_asked');
+  });
 });
 
 describe('the agent', () => {

@@ -380,6 +380,14 @@ describe('overriding by two', () => {
     expect(types(one.says('hana', other))).toEqual(['overridden', 'ended']);
   });
 
+  it('the first counts for the packet that they saw: what was added since has to be seen by both', () => {
+    const one = play();
+    one.says('hana', override());
+    one.says('', { type: 'add_evidence', name: 'letter', title: 'A letter', content: 'the invoice is forged' }, { agent: 'clerk', packetDigest: null });
+    expect(types(one.says('hugo', override()))).toEqual(['override_proposed']);
+    expect(one.state.state).toBe('waiting');
+  });
+
   it('the first counts for as long as they may still say it', () => {
     const one = play();
     one.says('hana', override());
