@@ -332,8 +332,11 @@ describe('a reset', () => {
 
   it('to the middle of one that has moved on goes on from the record', async () => {
     const approvalId = await waiting(148_000);
-    const { events = [] } = await handle(approvalId).fetchHistory();
-    const asked = (events ?? []).findLast((e) => e.workflowTaskCompletedEventAttributes)?.eventId;
+    // The record has it before the engine has closed the task that asked.
+    const asked = await until(async () => {
+      const { events } = await handle(approvalId).fetchHistory();
+      return (events ?? []).findLast((e) => e.workflowTaskCompletedEventAttributes)?.eventId;
+    }, 'the engine has closed the task that asked');
     await insist(world, approvalId, 'fay', { type: 'approve', reason: 'ok' });
     expect(await reset(approvalId, '--event-id', String(asked), '--reapply-exclude', 'All')).toEqual(DONE);
     const { answer } = await insist(world, approvalId, 'cleo', { type: 'approve', reason: 'ok' });

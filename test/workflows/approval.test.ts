@@ -145,7 +145,7 @@ describe('decisions', () => {
     expect(await world.move(approvalId, 'sam', { type: 'approve', reason: 'scope is fine' })).toMatchObject({ accepted: true, state: 'waiting' });
     expect(await world.move(approvalId, 'sam', { type: 'approve', reason: 'me again' })).toMatchObject({
       accepted: false,
-      refusal: { code: 'already_signed' },
+      refusal: { code: 'already_chosen' },
     });
     expect(await world.move(approvalId, 'sue', { type: 'approve', reason: 'destination is fine' })).toMatchObject({ accepted: true, state: 'approved' });
   });
