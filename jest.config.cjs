@@ -28,7 +28,7 @@ module.exports = {
   maxWorkers: 2,
   // Only here does Jest heed it: in a project's own settings it is ignored, and five seconds hold.
   // It ends what hangs: nothing that is only slow on a busy machine comes near it.
-  testTimeout: 300_000,
+  testTimeout: 900_000,
   projects: [
     { ...base, displayName: 'unit', testMatch: ['<rootDir>/test/unit/**/*.test.ts'] },
     { ...base, displayName: 'store', testMatch: ['<rootDir>/test/store/**/*.test.ts'] },
